@@ -1,0 +1,195 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+)
+
+// The commands of CouponService. RequestID may be empty; Version is the etag
+// given, or 0 for any.
+
+// CreateCoupon defines a coupon. An empty Coupon.ID is generated; the times of
+// creation and update are set by whoever carries it out.
+type CreateCoupon struct {
+	RequestID string
+	Coupon    Coupon
+}
+
+// UpdateCoupon sets the fields named in Set, each to the value beside it; nil
+// removes a limit.
+type UpdateCoupon struct {
+	RequestID string
+	ID        CouponID
+	Version   int64
+	Set       CouponFields
+
+	DisplayName               string
+	Metadata                  map[string]string
+	MaxRedemptions            *int64
+	MaxRedemptionsPerCustomer *int64
+}
+
+// CouponFields says which fields of a coupon an update sets.
+type CouponFields struct {
+	DisplayName               bool
+	Metadata                  bool
+	MaxRedemptions            bool
+	MaxRedemptionsPerCustomer bool
+}
+
+// DeleteCoupon ends a coupon.
+type DeleteCoupon struct {
+	RequestID string
+	ID        CouponID
+	Version   int64
+}
+
+// CreatePromotionCode creates and activates a promotion code of the coupon
+// PromotionCode.Name.Coupon. The id, an empty code and the times are filled in
+// by whoever carries it out.
+type CreatePromotionCode struct {
+	RequestID     string
+	PromotionCode PromotionCode
+}
+
+// UpdatePromotionCode sets the fields named in Set, each to the value beside it;
+// nil removes a limit.
+type UpdatePromotionCode struct {
+	RequestID string
+	Name      PromotionCodeName
+	Version   int64
+	Set       PromotionCodeFields
+
+	Metadata                  map[string]string
+	MinimumAmounts            []Money
+	MaxRedemptions            *int64
+	MaxRedemptionsPerCustomer *int64
+}
+
+// PromotionCodeFields says which fields of a promotion code an update sets.
+type PromotionCodeFields struct {
+	Metadata                  bool
+	MinimumAmounts            bool
+	MaxRedemptions            bool
+	MaxRedemptionsPerCustomer bool
+}
+
+// ActivatePromotionCode, DeactivatePromotionCode and DeletePromotionCode change
+// whether a promotion code holds its code.
+type (
+	ActivatePromotionCode struct {
+		RequestID string
+		Name      PromotionCodeName
+	}
+	DeactivatePromotionCode struct {
+		RequestID string
+		Name      PromotionCodeName
+	}
+	DeletePromotionCode struct {
+		RequestID string
+		Name      PromotionCodeName
+	}
+)
+
+// Fingerprint identifies a command of CouponService beyond its request id.
+func Fingerprint(command any) string {
+	b, err := json.Marshal(command)
+	if err != nil {
+		panic("domain: a command has no JSON form: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return digest(sum[:])
+}
+
+// CouponView is a coupon as an answer shows it.
+type CouponView struct {
+	CouponSnapshot
+	Valid bool
+}
+
+// PromotionCodeView is a promotion code as an answer shows it.
+type PromotionCodeView struct {
+	PromotionCodeSnapshot
+	Status PromotionStatus
+}
+
+// Page asks for a part of a list: at most Size items after the place that Token
+// marks. The zero Token is the beginning.
+type Page struct {
+	Size  int
+	Token string
+}
+
+// CouponQuery asks for coupons, newest first.
+type CouponQuery struct {
+	Page
+	ShowDeleted bool
+}
+
+// PromotionCodeQuery asks for promotion codes: of one coupon, or, when Coupon is
+// empty, of any with Code or bound to CustomerID.
+type PromotionCodeQuery struct {
+	Page
+	Coupon      CouponID
+	Code        Code
+	CustomerID  string
+	Active      *bool
+	ShowDeleted bool
+}
+
+// RedemptionQuery asks for redemptions of one coupon in the order of its ledger.
+// Empty fields do not filter.
+type RedemptionQuery struct {
+	Page
+	Coupon        CouponID
+	PromotionCode PromotionCodeID
+	CustomerID    string
+	OrderID       string
+}
+
+// Listing is one page of a list. An empty Next is the end. A page may be shorter
+// than asked for, even empty, without being the last.
+type Listing[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Apply returns the coupon's configuration after the update.
+func (u *UpdateCoupon) Apply(c Coupon, now time.Time) Coupon {
+	if u.Set.DisplayName {
+		c.DisplayName = u.DisplayName
+	}
+	if u.Set.Metadata {
+		c.Metadata = u.Metadata
+	}
+	if u.Set.MaxRedemptions {
+		c.MaxRedemptions = u.MaxRedemptions
+	}
+	if u.Set.MaxRedemptionsPerCustomer {
+		c.MaxRedemptionsPerCustomer = u.MaxRedemptionsPerCustomer
+	}
+	c.UpdateTime = now
+	return c
+}
+
+// Apply returns the promotion code's configuration after the update.
+func (u *UpdatePromotionCode) Apply(p PromotionCode, now time.Time) PromotionCode {
+	if u.Set.Metadata {
+		p.Metadata = u.Metadata
+	}
+	if u.Set.MinimumAmounts {
+		p.Restrictions.MinimumAmounts = u.MinimumAmounts
+	}
+	if u.Set.MaxRedemptions {
+		p.MaxRedemptions = u.MaxRedemptions
+	}
+	if u.Set.MaxRedemptionsPerCustomer {
+		p.MaxRedemptionsPerCustomer = u.MaxRedemptionsPerCustomer
+	}
+	p.UpdateTime = now
+	return p
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+import "time"
+
+// Snapshot is what one evaluation is about: a coupon and perhaps a promotion
+// code, rules at one version and counters at one moment.
+type Snapshot struct {
+	Coupon CouponSnapshot
+	// PromotionCode is nil when the coupon is applied directly.
+	PromotionCode *PromotionCodeSnapshot
+	// CustomerUses has one entry for each identity of the customer.
+	CustomerUses []CustomerUses
+}
+
+// CustomerUses counts what one identity has used, holds included.
+type CustomerUses struct {
+	OfCoupon        int64
+	OfPromotionCode int64
+}
+
+// Evaluation answers whether a code applies, and for how much.
+type Evaluation struct {
+	// Coupon is empty when the code is not known; PromotionCode is empty also
+	// when the coupon is applied directly.
+	Coupon        CouponID
+	PromotionCode PromotionCodeID
+	// Ineligibilities has every reason against it; it applies when there is none.
+	Ineligibilities []Ineligibility
+	// Discount is set when it applies and an order was given.
+	Discount *AppliedDiscount
+	AsOf     time.Time
+}
+
+// Valid reports whether the code applies.
+func (e *Evaluation) Valid() bool { return len(e.Ineligibilities) == 0 }
+
+// Evaluate decides a request on a snapshot at an instant. It is the one place
+// where rules are decided, for ValidateCode and for Redeem alike; counters are
+// decided once more, by the same comparisons, where they are taken.
+func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
+	e := Evaluation{Coupon: s.Coupon.ID, AsOf: now}
+	add := func(i Ineligibility) { e.Ineligibilities = append(e.Ineligibilities, i) }
+	c, p := &s.Coupon, s.PromotionCode
+
+	startsAt, minimums := c.StartsAt, []Money(nil)
+	switch {
+	case c.Deleted:
+		add(Ineligibility{Reason: CouponDeleted})
+	case reached(c.RedeemBy, now):
+		add(Ineligibility{Reason: CouponExpired, At: c.RedeemBy})
+	}
+	if p != nil {
+		e.PromotionCode = p.Name.ID
+		if p.State != PromotionActive {
+			add(Ineligibility{Reason: CodeInactive})
+		}
+		if reached(p.ExpiresAt, now) {
+			add(Ineligibility{Reason: CodeExpired, At: p.ExpiresAt})
+		}
+		if p.StartsAt.After(startsAt) {
+			startsAt = p.StartsAt
+		}
+		minimums = p.Restrictions.MinimumAmounts
+		e.Ineligibilities = append(e.Ineligibilities, p.whoMayUse(&r.Customer)...)
+	}
+	if startsAt.After(now) {
+		add(Ineligibility{Reason: NotYetActive, At: startsAt})
+	}
+	if s.limitsCustomers() && len(r.Customer.Identities()) == 0 {
+		addOnce(&e.Ineligibilities, Ineligibility{Reason: CustomerRequired})
+	}
+	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached()...)
+
+	switch {
+	case r.Order != nil:
+		e.evaluateOrder(&c.Terms, minimums, r.Order, now)
+	case c.NeedsOrder() || len(minimums) > 0:
+		add(Ineligibility{Reason: OrderRequired})
+	}
+	return e
+}
+
+// evaluateOrder adds what an order decides: the promotion code's minimum, the
+// coupon's own conditions, and the discount.
+func (e *Evaluation) evaluateOrder(t *Terms, minimums []Money, o *Order, now time.Time) {
+	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
+		addOnce(&e.Ineligibilities, i)
+	}
+	d, against := t.Apply(o, now)
+	for _, i := range against {
+		addOnce(&e.Ineligibilities, i)
+	}
+	if e.Valid() {
+		e.Discount = &d
+	}
+}
+
+// LimitsReached returns the limits that leave no room for one more use. What
+// holds might still give back is told apart from what is used up.
+func (s *Snapshot) LimitsReached() []Ineligibility {
+	var out []Ineligibility
+	limit := func(max *int64, redeemed, held int64, reason Reason) {
+		switch {
+		case max == nil || redeemed+held < *max:
+		case redeemed < *max:
+			addOnce(&out, Ineligibility{Reason: FullyReserved})
+		default:
+			addOnce(&out, Ineligibility{Reason: reason, Limit: *max})
+		}
+	}
+	limit(s.Coupon.MaxRedemptions, s.Coupon.Redeemed, s.Coupon.Held, CouponMaxRedemptionsReached)
+	if p := s.PromotionCode; p != nil {
+		limit(p.MaxRedemptions, p.Redeemed, p.Held, CodeMaxRedemptionsReached)
+	}
+	for _, u := range s.CustomerUses {
+		limit(s.Coupon.MaxRedemptionsPerCustomer, u.OfCoupon, 0, CustomerMaxRedemptionsReached)
+		if p := s.PromotionCode; p != nil {
+			limit(p.MaxRedemptionsPerCustomer, u.OfPromotionCode, 0, CustomerMaxRedemptionsReached)
+		}
+	}
+	return out
+}
+
+func (s *Snapshot) limitsCustomers() bool {
+	return s.Coupon.MaxRedemptionsPerCustomer != nil ||
+		s.PromotionCode != nil && s.PromotionCode.MaxRedemptionsPerCustomer != nil
+}
+
+// whoMayUse returns why this customer may not use p.
+func (p *PromotionCode) whoMayUse(c *Customer) []Ineligibility {
+	var out []Ineligibility
+	switch {
+	case p.CustomerID != "" && c.ID == "", p.EmailHash != "" && c.EmailHash == "":
+		out = append(out, Ineligibility{Reason: CustomerRequired})
+	case p.CustomerID != "" && c.ID != p.CustomerID, p.EmailHash != "" && c.EmailHash != p.EmailHash:
+		out = append(out, Ineligibility{Reason: CustomerMismatch})
+	}
+	if p.Restrictions.FirstTimeTransaction && c.HasPriorTransactions {
+		out = append(out, Ineligibility{Reason: NotFirstTransaction})
+	}
+	return out
+}
+
+// minimumNotMet holds an amount against minimum amounts by currency; no minimums
+// are always met.
+func minimumNotMet(minimums []Money, currency Currency, amount int64) (Ineligibility, bool) {
+	if len(minimums) == 0 {
+		return Ineligibility{}, true
+	}
+	required, ok := AmountIn(minimums, currency)
+	if !ok {
+		return Ineligibility{Reason: CurrencyMismatch}, false
+	}
+	if amount < required {
+		return Ineligibility{
+			Reason:   MinimumAmountNotMet,
+			Required: Money{currency, required},
+			Actual:   Money{currency, amount},
+		}, false
+	}
+	return Ineligibility{}, true
+}
+
+// addOnce adds i unless its reason is there already: each reason is given once.
+func addOnce(list *[]Ineligibility, i Ineligibility) {
+	for k := range *list {
+		if (*list)[k].Reason == i.Reason {
+			return
+		}
+	}
+	*list = append(*list, i)
+}

@@ -1,0 +1,126 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reason says why a code does not apply. The names and numbers are those of the
+// API and never change.
+type Reason uint8
+
+// The reasons, numbered as in the API.
+const (
+	_ Reason = iota
+	CodeNotFound
+	CodeMalformed
+	CodeInactive
+	NotYetActive
+	CodeExpired
+	CouponExpired
+	CouponDeleted
+	CodeMaxRedemptionsReached
+	CouponMaxRedemptionsReached
+	CustomerMaxRedemptionsReached
+	PeriodLimitReached
+	FullyReserved
+	BudgetExhausted
+	BudgetInsufficient
+	CustomerRequired
+	CustomerMismatch
+	NotFirstTransaction
+	OrderRequired
+	MinimumAmountNotMet
+	MinimumQuantityNotMet
+	CurrencyMismatch
+	NoApplicableItems
+	GiftBalanceExhausted
+	MaximumQuantityExceeded
+)
+
+// Ineligibility is one reason why a code does not apply, with the parameters
+// that the reason has.
+type Ineligibility struct {
+	Reason Reason
+
+	// At is the instant of NotYetActive, CodeExpired and CouponExpired.
+	At time.Time
+	// Required and Actual are the amounts of MinimumAmountNotMet.
+	Required, Actual Money
+	// RequiredQuantity and ActualQuantity belong to MinimumQuantityNotMet and
+	// MaximumQuantityExceeded.
+	RequiredQuantity, ActualQuantity int64
+	// Limit is the limit of the three max-redemptions reasons.
+	Limit int64
+}
+
+// Retryable reports whether the same request can succeed later without a change
+// by anyone.
+func (i Ineligibility) Retryable() bool {
+	switch i.Reason {
+	case NotYetActive, PeriodLimitReached, FullyReserved:
+		return true
+	default:
+		return false
+	}
+}
+
+// String says it in a sentence for developers.
+func (i Ineligibility) String() string {
+	switch i.Reason {
+	case CodeNotFound:
+		return "no promotion code has this code"
+	case CodeMalformed:
+		return "a code is 1 to 64 letters, digits, '-' or '_'"
+	case CodeInactive:
+		return "the promotion code is not active"
+	case NotYetActive:
+		return "it can be redeemed from " + i.At.UTC().Format(time.RFC3339) + " on"
+	case CodeExpired:
+		return "the promotion code expired at " + i.At.UTC().Format(time.RFC3339)
+	case CouponExpired:
+		return "the coupon could be redeemed until " + i.At.UTC().Format(time.RFC3339)
+	case CouponDeleted:
+		return "the coupon was deleted"
+	case CodeMaxRedemptionsReached:
+		return fmt.Sprintf("the promotion code's limit of %d redemptions is reached", i.Limit)
+	case CouponMaxRedemptionsReached:
+		return fmt.Sprintf("the coupon's limit of %d redemptions is reached", i.Limit)
+	case CustomerMaxRedemptionsReached:
+		return fmt.Sprintf("the limit of %d redemptions per customer is reached", i.Limit)
+	case PeriodLimitReached:
+		return "the limit of this period is reached"
+	case FullyReserved:
+		return "everything that is left is reserved"
+	case BudgetExhausted:
+		return "the budget is spent"
+	case BudgetInsufficient:
+		return "the budget does not cover the discount"
+	case CustomerRequired:
+		return "a customer is required"
+	case CustomerMismatch:
+		return "it is bound to another customer"
+	case NotFirstTransaction:
+		return "it is for first-time customers"
+	case OrderRequired:
+		return "an order is required"
+	case MinimumAmountNotMet:
+		return fmt.Sprintf("the order must reach %d %s and has %d (in the minor unit)",
+			i.Required.AmountMinor, i.Required.Currency, i.Actual.AmountMinor)
+	case MinimumQuantityNotMet:
+		return fmt.Sprintf("at least %d eligible units are needed and the order has %d", i.RequiredQuantity, i.ActualQuantity)
+	case MaximumQuantityExceeded:
+		return fmt.Sprintf("at most %d eligible units are allowed and the order has %d", i.RequiredQuantity, i.ActualQuantity)
+	case CurrencyMismatch:
+		return "it does not apply to orders in this currency"
+	case NoApplicableItems:
+		return "it applies to nothing in the order"
+	case GiftBalanceExhausted:
+		return "the gift card's balance is spent"
+	default:
+		return fmt.Sprintf("reason %d", i.Reason)
+	}
+}

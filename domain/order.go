@@ -1,0 +1,157 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Customer is who is buying. The zero value is a guest.
+type Customer struct {
+	ID                   string
+	EmailHash            EmailHash
+	HasPriorTransactions bool
+}
+
+// EmailHash stands for an e-mail address: 16 characters of base64url, the keyed
+// hash of the address in lower case. The address itself is never kept.
+type EmailHash string
+
+// Identity is one way to know a customer again: by id or by e-mail. It is short,
+// of fixed length and free of separators. The zero value is nobody.
+type Identity string
+
+const digestLength = 12
+
+// digest shortens a hash to 96 bits: accidents are out of the question, and 16
+// characters are all it costs to store.
+func digest(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:digestLength]) }
+
+// IdentityOfID returns the identity of a customer id.
+func IdentityOfID(id string) Identity {
+	if id == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(id))
+	return Identity("i" + digest(sum[:]))
+}
+
+// IdentityOfEmail returns the identity of an e-mail address.
+func IdentityOfEmail(h EmailHash) Identity {
+	if h == "" {
+		return ""
+	}
+	return Identity("e" + string(h))
+}
+
+// Identities returns the ways to know c: none for a guest, at most two.
+func (c Customer) Identities() []Identity {
+	var ids []Identity
+	if c.ID != "" {
+		ids = append(ids, IdentityOfID(c.ID))
+	}
+	if c.EmailHash != "" {
+		ids = append(ids, IdentityOfEmail(c.EmailHash))
+	}
+	return ids
+}
+
+// Hasher turns e-mail addresses into keyed hashes. All servers of one store use
+// the same key.
+type Hasher struct{ key []byte }
+
+// MinHashKeyLength is the least number of bytes in a hashing key.
+const MinHashKeyLength = 32
+
+// NewHasher returns a Hasher with the given key of at least MinHashKeyLength
+// bytes.
+func NewHasher(key []byte) (Hasher, error) {
+	if len(key) < MinHashKeyLength {
+		return Hasher{}, errors.New("a hashing key has at least 32 bytes")
+	}
+	return Hasher{key: append([]byte(nil), key...)}, nil
+}
+
+const maxEmailLength = 254
+
+// HashEmail returns the keyed hash of an e-mail address, matched without regard
+// to case, or an error that says what is wrong with the address.
+func (h Hasher) HashEmail(email string) (EmailHash, error) {
+	at := strings.LastIndexByte(email, '@')
+	if at < 1 || at == len(email)-1 || len(email) > maxEmailLength || strings.ContainsFunc(email, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return "", errors.New("must be an e-mail address of at most 254 characters without spaces")
+	}
+	return EmailHash(h.sum("email\x00" + strings.ToLower(email))), nil
+}
+
+// Fingerprint identifies the key without revealing it.
+func (h Hasher) Fingerprint() string { return h.sum("fingerprint") }
+
+func (h Hasher) sum(s string) string {
+	mac := hmac.New(sha256.New, h.key)
+	mac.Write([]byte(s))
+	return digest(mac.Sum(nil))
+}
+
+// Order is what a discount is computed on.
+type Order struct {
+	ID                  string
+	Currency            Currency
+	Lines               []OrderLine
+	ShippingAmountMinor int64
+}
+
+// OrderLine is a number of equal units of one product.
+type OrderLine struct {
+	ID                 string
+	ProductID          string
+	CategoryIDs        []string
+	UnitAmountMinor    int64
+	Quantity           int64
+	OnSale             bool
+	MinUnitAmountMinor int64
+}
+
+// Amount returns the line's amount. It does not overflow in a valid order.
+func (l *OrderLine) Amount() int64 { return l.UnitAmountMinor * l.Quantity }
+
+// Subtotal returns the amount of all lines, shipping not counted.
+func (o *Order) Subtotal() int64 {
+	var sum int64
+	for i := range o.Lines {
+		sum += o.Lines[i].Amount()
+	}
+	return sum
+}
+
+// AppliedDiscount is what a discount takes off one order. TotalAmountMinor is
+// the sum over Lines plus ShippingAmountMinor.
+type AppliedDiscount struct {
+	Currency            Currency
+	TotalAmountMinor    int64
+	Lines               []LineDiscount
+	ShippingAmountMinor int64
+	Allocation          Allocation
+	RoundingScope       RoundingScope
+	TrialDays           int32
+	TrialEndsAt         time.Time
+}
+
+// LineDiscount is what a discount takes off one line.
+type LineDiscount struct {
+	LineID      string
+	AmountMinor int64
+	Units       []UnitDiscount
+}
+
+// UnitDiscount is a run of units reduced by the same amount.
+type UnitDiscount struct {
+	Quantity    int64
+	AmountMinor int64
+}

@@ -1,0 +1,3 @@
+module github.com/discountd/discountd
+
+go 1.26
