@@ -5,9 +5,11 @@ package domain
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -110,6 +112,28 @@ func errNameForm(form string) error { return fmt.Errorf("must have the form %s",
 
 // NewCouponID generates a coupon id: 13 characters, 65 random bits.
 func NewCouponID(random io.Reader) CouponID { return CouponID(randomBase32(random, 13)) }
+
+// CouponIDForRequest derives the id of a coupon that is to be generated from the
+// request's id, so that a retry finds what the first try created.
+func CouponIDForRequest(requestID string) CouponID {
+	sum := sha256.Sum256([]byte("coupon\x00" + requestID))
+	return CouponID(Base32.EncodeToString(sum[:])[:13])
+}
+
+// NewRedemptionID returns the id of the redemption at a position of its coupon's
+// ledger, counted from 1.
+func NewRedemptionID(position int64, requestID string) RedemptionID {
+	sum := sha256.Sum256([]byte("redemption\x00" + requestID))
+	return RedemptionID(strconv.FormatInt(position, 10) + "-" + Base32.EncodeToString(sum[:])[:6])
+}
+
+// Position returns the position in the ledger that id begins with, or false when
+// it begins with none.
+func (id RedemptionID) Position() (int64, bool) {
+	digits, _, _ := strings.Cut(string(id), "-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil && n > 0
+}
 
 // NewPromotionCodeID generates an id in the given bucket, which is taken modulo
 // 2^20.
