@@ -6,6 +6,7 @@ package domain
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"reflect"
 	"time"
 )
 
@@ -95,13 +96,14 @@ type (
 	}
 )
 
-// Fingerprint identifies a command of CouponService beyond its request id.
+// Fingerprint identifies a command of CouponService beyond its request id. Its type
+// counts: activation and deletion have the same fields.
 func Fingerprint(command any) string {
 	b, err := json.Marshal(command)
 	if err != nil {
 		panic("domain: a command has no JSON form: " + err.Error())
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(append([]byte(reflect.Indirect(reflect.ValueOf(command)).Type().Name()+"\x00"), b...))
 	return digest(sum[:])
 }
 
@@ -139,6 +141,16 @@ type PromotionCodeQuery struct {
 	CustomerID  string
 	Active      *bool
 	ShowDeleted bool
+}
+
+// Matches reports whether a promotion code with an effective status is one that q
+// asks for.
+func (q *PromotionCodeQuery) Matches(p *PromotionCodeSnapshot, status PromotionStatus) bool {
+	active := status == StatusActive || status == StatusScheduled
+	return (q.Code.IsZero() || q.Code.Form() == p.Code.Form()) &&
+		(q.CustomerID == "" || q.CustomerID == p.CustomerID) &&
+		(q.Active == nil || *q.Active == active) &&
+		(q.ShowDeleted || status != StatusDeleted)
 }
 
 // RedemptionQuery asks for redemptions of one coupon in the order of its ledger.

@@ -62,6 +62,9 @@ const (
 	promotionCodeIDLength = 8
 	promotionBucketLength = 4
 	maxRedemptionIDLength = 32
+
+	// firstSuffix sorts before all others of a bucket and is never generated.
+	firstSuffix = "0000"
 )
 
 // ParseCouponID returns s as a coupon id, or an error that says what is wrong
@@ -91,7 +94,7 @@ func ParseCouponName(s string) (CouponID, error) {
 func ParsePromotionCodeName(s string) (PromotionCodeName, error) {
 	parent, id, ok := strings.Cut(s, "/promotionCodes/")
 	c, err := ParseCouponName(parent)
-	if !ok || err != nil || len(id) != promotionCodeIDLength || !consistsOf(id, isBase32Byte) {
+	if !ok || err != nil || !PromotionCodeID(id).Valid() {
 		return PromotionCodeName{}, errNameForm("coupons/{coupon}/promotionCodes/{promotion_code}")
 	}
 	return PromotionCodeName{c, PromotionCodeID(id)}, nil
@@ -138,12 +141,11 @@ func (id RedemptionID) Position() (int64, bool) {
 // NewPromotionCodeID generates an id in the given bucket, which is taken modulo
 // 2^20.
 func NewPromotionCodeID(bucket int64, random io.Reader) PromotionCodeID {
-	var b [promotionBucketLength]byte
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = crockford[bucket&31]
-		bucket >>= 5
+	suffix := firstSuffix
+	for suffix == firstSuffix {
+		suffix = randomBase32(random, promotionCodeIDLength-promotionBucketLength)
 	}
-	return PromotionCodeID(string(b[:]) + randomBase32(random, promotionCodeIDLength-promotionBucketLength))
+	return PromotionCodeID(bucketText(bucket) + suffix)
 }
 
 // Bucket returns the part of the id that numbers its bucket.
@@ -151,6 +153,34 @@ func (id PromotionCodeID) Bucket() string { return string(id[:promotionBucketLen
 
 // Suffix returns the part of the id that names it within its bucket.
 func (id PromotionCodeID) Suffix() string { return string(id[promotionBucketLength:]) }
+
+// BucketNumber returns the number of the id's bucket.
+func (id PromotionCodeID) BucketNumber() int64 {
+	var n int64
+	for _, b := range []byte(id.Bucket()) {
+		n = n<<5 | int64(strings.IndexByte(crockford, b))
+	}
+	return n
+}
+
+// Valid reports whether id has the form of one.
+func (id PromotionCodeID) Valid() bool {
+	return len(id) == promotionCodeIDLength && consistsOf(string(id), isBase32Byte)
+}
+
+// FirstPromotionCodeID returns the lowest id of a bucket. It is the id of none.
+func FirstPromotionCodeID(bucket int64) PromotionCodeID {
+	return PromotionCodeID(bucketText(bucket) + firstSuffix)
+}
+
+func bucketText(bucket int64) string {
+	var b [promotionBucketLength]byte
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = crockford[bucket&31]
+		bucket >>= 5
+	}
+	return string(b[:])
+}
 
 // randomBase32 returns n random characters. It panics when random fails, which
 // crypto/rand never does.
