@@ -1,0 +1,317 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// The claim protocol keeps a promotion code's record, which is in its coupon's
+// slot, and the claim to its code, which is in another one, in step, such that at
+// every instant at most one of two conflicting promotion codes is ACTIVE, through
+// any crash, stall or repeated message.
+//
+//  1. Pending: the record becomes PENDING with a fresh token.
+//  2. Claim: whoever the code's bucket names as holding a conflicting claim is
+//     asked, in its own slot, whether it still stands behind it; one that can
+//     never be redeemed again gives way. Then one compare-and-set puts (owner,
+//     token) into the bucket.
+//  3. Activate: PENDING becomes ACTIVE, if its token is the one that holds the
+//     claim. Anyone who meets the claim may do this.
+//
+// A claim entry counts only while its owner is PENDING or ACTIVE with the entry's
+// token. Since every other write draws a fresh token, a message that comes late
+// finds that its token is nobody's.
+
+// maxBoundCodes is how many promotion codes, each bound to a customer, may share
+// one code.
+const maxBoundCodes = 10_000
+
+// claimant is a promotion code that is PENDING with a token, and the command that
+// wants it ACTIVE.
+type claimant struct {
+	promotion domain.PromotionCode
+	token     string
+	request   commandRequest
+	// created tells a new promotion code, of which a refusal leaves nothing, from
+	// an old one, which a refusal leaves INACTIVE.
+	created bool
+}
+
+// owner is what a claim entry says about its holder.
+type owner struct {
+	name  domain.PromotionCodeName
+	token string
+}
+
+func (o owner) String() string {
+	if o.name.ID == "" {
+		return ""
+	}
+	return string(o.name.Coupon) + "/" + string(o.name.ID) + "/" + o.token
+}
+
+// entry is one field of a claim bucket: who holds a code in one scope, and the
+// last to hold it in each coupon, the latest first.
+type entry struct {
+	field, value string
+	owner        owner
+	formers      []domain.PromotionCodeName
+}
+
+func parseEntry(field, value string) entry {
+	e := entry{field: field, value: value}
+	holder, formers, _ := strings.Cut(value, ";")
+	if f := strings.Split(holder, "/"); len(f) == 3 {
+		e.owner = owner{domain.PromotionCodeName{Coupon: domain.CouponID(f[0]), ID: domain.PromotionCodeID(f[1])}, f[2]}
+	}
+	for former := range strings.SplitSeq(formers, ",") {
+		if c, p, ok := strings.Cut(former, "/"); ok {
+			e.formers = append(e.formers, domain.PromotionCodeName{Coupon: domain.CouponID(c), ID: domain.PromotionCodeID(p)})
+		}
+	}
+	return e
+}
+
+// at is where tests stop, delay or crash a step.
+func (s *Store) at(ctx context.Context, step string) error {
+	if s.step == nil {
+		return nil
+	}
+	return s.step(ctx, step)
+}
+
+// verdict is what step 2 found.
+type verdict int
+
+const (
+	claimed   verdict = iota // the bucket names the claimant
+	conflict                 // another one holds the code
+	activated                // the claimant is ACTIVE by another attempt
+	lost                     // a race was lost
+)
+
+// claim plays steps 2 and 3 for a PENDING promotion code.
+func (s *Store) claim(ctx context.Context, who claimant) (domain.PromotionCodeView, error) {
+	result, holder, err := s.takeClaim(ctx, who)
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	switch result {
+	case claimed:
+		return s.activate(ctx, who)
+	case activated:
+		return s.PromotionCode(ctx, who.promotion.Name)
+	case conflict:
+		return s.giveUp(ctx, who, &domain.AlreadyExistsError{
+			Type: domain.PromotionCodeResource, Name: holder.String(), Code: who.promotion.Code.String(),
+		})
+	default:
+		return domain.PromotionCodeView{}, domain.ErrAborted
+	}
+}
+
+// takeClaim is step 2. It reads the claim at most twice.
+func (s *Store) takeClaim(ctx context.Context, who claimant) (verdict, domain.PromotionCodeName, error) {
+	for range 2 {
+		entries, err := s.readClaim(ctx, &who.promotion)
+		if err != nil {
+			return lost, domain.PromotionCodeName{}, err
+		}
+		result, holder, err := s.clear(ctx, who, entries)
+		if err != nil || result != claimed {
+			return result, holder, err
+		}
+		ok, err := s.compareAndClaim(ctx, who, entries)
+		if err != nil {
+			return lost, domain.PromotionCodeName{}, err
+		}
+		if ok {
+			return claimed, domain.PromotionCodeName{}, nil
+		}
+	}
+	return lost, domain.PromotionCodeName{}, nil
+}
+
+// clear asks every holder of a conflicting claim whether it stands behind it. If
+// there are several, all are asked before any has to give way, so that a refusal
+// takes nothing from anyone.
+func (s *Store) clear(ctx context.Context, who claimant, entries []entry) (verdict, domain.PromotionCodeName, error) {
+	self := who.promotion.Name
+	holders := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool {
+		return e.owner.name.ID == "" || e.owner == owner{self, who.token}
+	})
+	modes := []string{"take"}
+	if len(holders) > 1 {
+		modes = []string{"probe", "take"}
+	}
+	for _, mode := range modes {
+		for _, h := range holders {
+			if h.owner.name == self {
+				result, err := s.probeSelf(ctx, h.owner)
+				if err != nil || result != claimed {
+					return result, self, err
+				}
+				continue
+			}
+			outcome, err := s.probe(ctx, h.owner, mode)
+			switch {
+			case err != nil:
+				return lost, self, err
+			case outcome == "held":
+				return conflict, h.owner.name, nil
+			}
+		}
+	}
+	return claimed, self, nil
+}
+
+// probeSelf asks whether an older claim of the claimant's own is alive.
+func (s *Store) probeSelf(ctx context.Context, o owner) (verdict, error) {
+	outcome, err := s.probe(ctx, o, "own")
+	switch {
+	case err != nil:
+		return lost, err
+	case outcome == "held":
+		return activated, nil
+	case outcome == "free":
+		return claimed, nil
+	default:
+		return lost, nil
+	}
+}
+
+// giveUp takes a PENDING record back after a conflict and returns the refusal,
+// unless another attempt has made it ACTIVE meanwhile.
+func (s *Store) giveUp(ctx context.Context, who claimant, refusal error) (domain.PromotionCodeView, error) {
+	r := retirement{name: who.promotion.Name, read: domain.PromotionPending, readToken: who.token, to: domain.PromotionInactive}
+	if who.created {
+		r.to, r.request, r.forget = domain.PromotionDeleted, who.request, true
+	}
+	ok, err := s.writeRetired(ctx, r)
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	if ok {
+		return domain.PromotionCodeView{}, refusal
+	}
+	return s.activate(ctx, who)
+}
+
+// The steps, each one script in one slot.
+
+// pend is step 1 for a promotion code that exists; it reports whether the record
+// was still as read.
+func (s *Store) pend(ctx context.Context, name domain.PromotionCodeName, readToken, token string) (bool, error) {
+	if err := s.at(ctx, "pending"); err != nil {
+		return false, err
+	}
+	r, err := s.run(ctx, promotionPend,
+		[]string{s.keys.head(name.Coupon), s.keys.promotions(name.Coupon, name.ID.Bucket())},
+		name.ID.Suffix(), readToken, token, millis(s.now()))
+	return r.outcome == outcomeOK, err
+}
+
+func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry, error) {
+	if err := s.at(ctx, "read"); err != nil {
+		return nil, err
+	}
+	r, err := s.run(ctx, claimRead, []string{s.keys.claims(p.Code.Form())}, p.Code.Form(), string(p.Scope()))
+	if err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for pair := range slices.Chunk(r.values, 2) {
+		entries = append(entries, parseEntry(pair[0], pair[1]))
+	}
+	return entries, nil
+}
+
+func (s *Store) probe(ctx context.Context, o owner, mode string) (string, error) {
+	if err := s.at(ctx, mode); err != nil {
+		return "", err
+	}
+	r, err := s.run(ctx, promotionProbe,
+		[]string{s.keys.head(o.name.Coupon), s.keys.promotions(o.name.Coupon, o.name.ID.Bucket())},
+		o.name.ID.Suffix(), o.token, millis(s.now()), mode)
+	return r.outcome, err
+}
+
+func (s *Store) compareAndClaim(ctx context.Context, who claimant, read []entry) (bool, error) {
+	if err := s.at(ctx, "claim"); err != nil {
+		return false, err
+	}
+	form := who.promotion.Code.Form()
+	args := []any{form, string(who.promotion.Scope()), owner{who.promotion.Name, who.token}.String(), maxBoundCodes}
+	for _, e := range read {
+		args = append(args, e.field, e.value)
+	}
+	r, err := s.run(ctx, claimTake, []string{s.keys.claims(form)}, args...)
+	if err == nil && r.outcome == "full" {
+		_, err = s.giveUp(ctx, who, &domain.TooManyError{What: "promotion codes bound to customers with one code", Limit: maxBoundCodes})
+	}
+	return r.outcome == outcomeOK, err
+}
+
+// activate is step 3 for the command that asked for it.
+func (s *Store) activate(ctx context.Context, who claimant) (domain.PromotionCodeView, error) {
+	ok, err := s.activateOwner(ctx, owner{who.promotion.Name, who.token}, who.request)
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	if !ok {
+		return domain.PromotionCodeView{}, domain.ErrAborted
+	}
+	return s.PromotionCode(ctx, who.promotion.Name)
+}
+
+func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) (bool, error) {
+	if err := s.at(ctx, "activate"); err != nil {
+		return false, err
+	}
+	r, err := s.run(ctx, promotionActivate,
+		[]string{s.keys.promotions(o.name.Coupon, o.name.ID.Bucket()), s.keys.commands(o.name.Coupon)},
+		o.name.ID.Suffix(), o.token, requestKey(req.id), req.fingerprint, string(o.name.ID))
+	return r.outcome == outcomeOK, err
+}
+
+// retirement is a promotion code as read, and what is to become of it.
+type retirement struct {
+	name      domain.PromotionCodeName
+	read      domain.PromotionState
+	readToken string
+	to        domain.PromotionState
+	request   commandRequest
+	forget    bool // the request, instead of remembering it
+}
+
+// writeRetired takes a record out of use; it reports whether it was still as read.
+func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
+	if err := s.at(ctx, "retire"); err != nil {
+		return false, err
+	}
+	forget := ""
+	if r.forget {
+		forget = "1"
+	}
+	out, err := s.run(ctx, promotionRetire,
+		[]string{s.keys.promotions(r.name.Coupon, r.name.ID.Bucket()), s.keys.commands(r.name.Coupon)},
+		r.name.ID.Suffix(), string(r.read), r.readToken, string(r.to), domain.NewToken(),
+		requestKey(r.request.id), r.request.fingerprint, string(r.name.ID), forget)
+	return out.outcome == outcomeOK, err
+}
+
+// release gives a code back that was held with a token.
+func (s *Store) release(ctx context.Context, p *domain.PromotionCode, token string) error {
+	if err := s.at(ctx, "release"); err != nil {
+		return err
+	}
+	form := p.Code.Form()
+	_, err := s.run(ctx, claimRelease, []string{s.keys.claims(form)}, form, string(p.Scope()), owner{p.Name, token}.String())
+	return err
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// attempts is how often an operation that lost a race is decided anew before it
+// is given up as ABORTED.
+const attempts = 3
+
+func couponView(c domain.CouponSnapshot, now time.Time) domain.CouponView {
+	return domain.CouponView{CouponSnapshot: c, Valid: c.Valid(now)}
+}
+
+// CreateCoupon stores a new coupon.
+func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (domain.CouponView, error) {
+	fingerprint := domain.Fingerprint(cmd)
+	c, now := cmd.Coupon, s.now()
+	switch {
+	case c.ID != "":
+	case cmd.RequestID != "":
+		c.ID = domain.CouponIDForRequest(cmd.RequestID)
+	default:
+		c.ID = domain.NewCouponID(rand.Reader)
+	}
+	if done, err := s.commandSeen(ctx, c.ID, cmd.RequestID, fingerprint); err != nil {
+		return domain.CouponView{}, err
+	} else if done != nil {
+		return s.Coupon(ctx, c.ID)
+	}
+	var v domain.Violations
+	if c.CheckAt(now, &v, "coupon."); v.Err() != nil {
+		return domain.CouponView{}, v.Err()
+	}
+	c.CreateTime, c.UpdateTime = now, now
+
+	// The list comes first: a crash in between leaves an entry that names
+	// nothing, which listing passes over, and never a coupon that is not listed.
+	entry := redis.Z{Member: listEntry(now, string(c.ID))}
+	if err := s.client.ZAdd(ctx, s.keys.couponListOf(c.ID), entry).Err(); err != nil {
+		return domain.CouponView{}, s.readError(ctx, err)
+	}
+	outcome, err := s.putCoupon(ctx, domain.CouponSnapshot{Coupon: c}, cmd.RequestID, fingerprint)
+	switch {
+	case err != nil:
+		return domain.CouponView{}, err
+	case outcome == outcomeStale:
+		return domain.CouponView{}, &domain.AlreadyExistsError{Type: domain.CouponResource, Name: c.ID.String()}
+	}
+	return s.Coupon(ctx, c.ID)
+}
+
+// Coupon returns a coupon, also a deleted one.
+func (s *Store) Coupon(ctx context.Context, id domain.CouponID) (domain.CouponView, error) {
+	st, err := s.read(ctx, subject{coupon: id})
+	if err != nil {
+		return domain.CouponView{}, err
+	}
+	return couponView(st.Coupon, s.now()), nil
+}
+
+// UpdateCoupon changes the configuration of a coupon.
+func (s *Store) UpdateCoupon(ctx context.Context, cmd domain.UpdateCoupon) (domain.CouponView, error) {
+	return s.changeCoupon(ctx, cmd.ID, cmd.Version, cmd.RequestID, domain.Fingerprint(cmd), func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
+		if c.Deleted {
+			return false, &domain.DeletedError{Type: domain.CouponResource, Name: c.ID.String()}
+		}
+		c.Coupon = cmd.Apply(c.Coupon, now)
+		return true, nil
+	})
+}
+
+// DeleteCoupon ends a coupon.
+func (s *Store) DeleteCoupon(ctx context.Context, cmd domain.DeleteCoupon) (domain.CouponView, error) {
+	return s.changeCoupon(ctx, cmd.ID, cmd.Version, cmd.RequestID, domain.Fingerprint(cmd), func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
+		if c.Deleted {
+			return false, nil
+		}
+		c.Deleted, c.UpdateTime = true, now
+		return true, nil
+	})
+}
+
+// changeCoupon reads a coupon, lets change decide, and writes what came of it if
+// nobody else has written meanwhile. version, unless 0, is the only one that may
+// be changed. change reports whether there is anything to write.
+func (s *Store) changeCoupon(
+	ctx context.Context, id domain.CouponID, version int64, request, fingerprint string,
+	change func(*domain.CouponSnapshot, time.Time) (bool, error),
+) (domain.CouponView, error) {
+	for range attempts {
+		st, err := s.read(ctx, subject{coupon: id})
+		if err != nil {
+			return domain.CouponView{}, err
+		}
+		if done, err := s.commandSeen(ctx, id, request, fingerprint); err != nil {
+			return domain.CouponView{}, err
+		} else if done != nil {
+			return couponView(st.Coupon, s.now()), nil
+		}
+		c := st.Coupon
+		write, err := change(&c, s.now())
+		switch {
+		case err != nil:
+			return domain.CouponView{}, err
+		case !write:
+			return couponView(st.Coupon, s.now()), nil
+		case version != 0 && version != st.Coupon.Version:
+			return domain.CouponView{}, domain.ErrAborted
+		}
+		outcome, err := s.putCoupon(ctx, c, request, fingerprint)
+		if err != nil {
+			return domain.CouponView{}, err
+		}
+		if outcome != outcomeStale {
+			return s.Coupon(ctx, id)
+		}
+	}
+	return domain.CouponView{}, domain.ErrAborted
+}
+
+// putCoupon writes c over its version c.Version. The outcome is ok, stale, or
+// replay.
+func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, request, fingerprint string) (string, error) {
+	state := "A"
+	if c.Deleted {
+		state = "D"
+	}
+	r, err := s.run(ctx, couponPut,
+		[]string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)},
+		c.Version, definitionText(c.Coupon), state, limitText(c.MaxRedemptions), limitText(c.MaxRedemptionsPerCustomer),
+		millis(c.RedeemBy), requestKey(request), fingerprint)
+	if err == nil && r.outcome == outcomeReused {
+		err = domain.ErrRequestIDReused
+	}
+	return r.outcome, err
+}
+
+// seenCommand is a command of CouponService that was carried out before.
+type seenCommand struct {
+	code domain.PromotionCodeID // that it made or changed, if any
+}
+
+// commandSeen looks a request id of CouponService up: nil when it is empty or
+// new, ErrRequestIDReused when it belongs to another command.
+func (s *Store) commandSeen(ctx context.Context, c domain.CouponID, request, fingerprint string) (*seenCommand, error) {
+	if request == "" {
+		return nil, nil
+	}
+	var seen string
+	err := s.again(ctx, func() error {
+		var err error
+		seen, err = s.client.HGet(ctx, s.keys.commands(c), requestKey(request)).Result()
+		return err
+	})
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, nil
+	case err != nil:
+		return nil, s.readError(ctx, err)
+	case len(seen) < len(fingerprint) || seen[:len(fingerprint)] != fingerprint:
+		return nil, domain.ErrRequestIDReused
+	}
+	return &seenCommand{code: domain.PromotionCodeID(seen[len(fingerprint)+1:])}, nil
+}

@@ -1,0 +1,104 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"crypto/sha256"
+	"hash/fnv"
+	"strconv"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// keys builds every key. A key of a coupon carries the hash tag {c:<coupon>}, so
+// that all keys of one coupon are in one slot; a script gets only keys of one tag.
+type keys struct {
+	prefix  string
+	buckets uint32 // of the code index
+}
+
+const (
+	// defaultBuckets is how many buckets share the code index in a new store: up
+	// to two million codes they stay in Redis's compact encoding.
+	defaultBuckets = 16_384
+
+	// couponShards is how many sorted sets share the list of coupons.
+	couponShards = 16
+
+	// ledgerPageSize is the number of records in one list of a ledger.
+	ledgerPageSize = 512
+)
+
+// meta is what all servers of the store agree on.
+func (k keys) meta() string { return k.prefix + ":{m}" }
+
+// head holds a coupon's counters beside its limits.
+func (k keys) head(c domain.CouponID) string { return k.coupon(c, "n") }
+
+// definition holds a coupon's configuration.
+func (k keys) definition(c domain.CouponID) string { return k.coupon(c, "d") }
+
+// promotions holds the records of one bucket of a coupon's promotion codes.
+func (k keys) promotions(c domain.CouponID, bucket string) string {
+	return k.coupon(c, "p:"+bucket)
+}
+
+// promotionDefinitions holds the configurations of the same promotion codes.
+func (k keys) promotionDefinitions(c domain.CouponID, bucket string) string {
+	return k.coupon(c, "q:"+bucket)
+}
+
+// commands holds the request ids of CouponService.
+func (k keys) commands(c domain.CouponID) string { return k.coupon(c, "a") }
+
+// requests holds the request ids of redemptions.
+func (k keys) requests(c domain.CouponID) string { return k.coupon(c, "i") }
+
+// customers holds what each identity has used.
+func (k keys) customers(c domain.CouponID) string { return k.coupon(c, "u") }
+
+// ledger is what the keys of a ledger's pages begin with; a colon and the number
+// of the page follow.
+func (k keys) ledger(c domain.CouponID) string { return k.coupon(c, "l") }
+
+func (k keys) ledgerPage(c domain.CouponID, page int64) string {
+	return k.ledger(c) + ":" + strconv.FormatInt(page, 10)
+}
+
+func (k keys) coupon(c domain.CouponID, what string) string {
+	return k.prefix + ":{c:" + string(c) + "}:" + what
+}
+
+// claims is the bucket of the code index that a form falls into.
+func (k keys) claims(form string) string {
+	return k.prefix + ":{x:" + strconv.FormatUint(uint64(hash(form)%k.buckets), 10) + "}"
+}
+
+// couponList is a shard of the list of coupons.
+func (k keys) couponList(shard uint32) string {
+	return k.prefix + ":{k:" + strconv.FormatUint(uint64(shard), 10) + "}"
+}
+
+func (k keys) couponListOf(c domain.CouponID) string {
+	return k.couponList(hash(string(c)) % couponShards)
+}
+
+// boundList lists the promotion codes that are bound to an identity.
+func (k keys) boundList(who domain.Identity) string { return k.prefix + ":{y:" + string(who) + "}" }
+
+func hash(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
+}
+
+// requestKey is how a request id is kept: 12 bytes, so that a long id costs no
+// more than a short one. The ledger keeps the id in full.
+func requestKey(id string) string {
+	if id == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(id))
+	return string(sum[:12])
+}

@@ -1,0 +1,310 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
+)
+
+func (s *Store) promotionView(st *state) domain.PromotionCodeView {
+	return domain.PromotionCodeView{
+		PromotionCodeSnapshot: *st.PromotionCode,
+		Status:                st.PromotionCode.Status(&st.Coupon, s.now()),
+	}
+}
+
+// PromotionCode returns a promotion code, also a deleted one.
+func (s *Store) PromotionCode(ctx context.Context, name domain.PromotionCodeName) (domain.PromotionCodeView, error) {
+	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	return s.promotionView(st), nil
+}
+
+// codesPerBucket is how many promotion codes share a bucket of their coupon: few
+// enough to stay in Redis's compact encoding.
+const codesPerBucket = 64
+
+// CreatePromotionCode stores a promotion code and claims its code for it.
+func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
+	coupon := cmd.PromotionCode.Name.Coupon
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	for range attempts {
+		p, token, err := s.storePending(ctx, cmd.PromotionCode, req)
+		var seen *seenCommand
+		switch {
+		case errors.As(err, &seen):
+			name := domain.PromotionCodeName{Coupon: coupon, ID: seen.code}
+			return s.finish(ctx, name, req)
+		case errors.Is(err, domain.ErrAborted):
+			continue
+		case err != nil:
+			return domain.PromotionCodeView{}, err
+		}
+		view, err := s.claim(ctx, claimant{promotion: p, token: token, request: req, created: true})
+		var held *domain.AlreadyExistsError
+		if errors.As(err, &held) && cmd.PromotionCode.Code.IsZero() {
+			continue // a generated code that exists already: generate another
+		}
+		return view, err
+	}
+	return domain.PromotionCodeView{}, domain.ErrAborted
+}
+
+// commandRequest identifies one command of CouponService.
+type commandRequest struct{ id, fingerprint string }
+
+func (seenCommand) Error() string { return "the command was carried out before" }
+
+// storePending is step 1 for a new promotion code. It returns a *seenCommand as
+// error when the request has made one already.
+func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req commandRequest) (domain.PromotionCode, string, error) {
+	coupon, now := p.Name.Coupon, s.now()
+	st, err := s.read(ctx, subject{coupon: coupon})
+	if err != nil {
+		return p, "", err
+	}
+	seen, err := s.commandSeen(ctx, coupon, req.id, req.fingerprint)
+	switch {
+	case err != nil:
+		return p, "", err
+	case seen != nil:
+		return p, "", seen
+	}
+	if against := (&domain.PromotionCodeSnapshot{}).Fit(&st.Coupon, now); len(against) > 0 {
+		return p, "", &domain.RefusedError{Ineligibilities: against}
+	}
+	p.Inherit(&st.Coupon.Coupon)
+	var v domain.Violations
+	if p.CheckAgainst(&st.Coupon.Coupon, now, &v, "promotion_code."); v.Err() != nil {
+		return p, "", v.Err()
+	}
+	if p.Code.IsZero() {
+		p.Code = domain.GenerateCode(rand.Reader)
+	}
+	p.CreateTime, p.UpdateTime = now, now
+	p.Name.ID = domain.NewPromotionCodeID(st.created/codesPerBucket, rand.Reader)
+	token := domain.NewToken()
+	if err := s.listBound(ctx, &p); err != nil {
+		return p, "", err
+	}
+	if err := s.at(ctx, "pending"); err != nil {
+		return p, "", err
+	}
+	r, err := s.run(ctx, promotionCreate, []string{
+		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()),
+		s.keys.promotionDefinitions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),
+	},
+		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, definitionText(p),
+		limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer), millis(p.ExpiresAt),
+		requestKey(req.id), req.fingerprint, string(p.Name.ID))
+	switch {
+	case err != nil:
+		return p, "", err
+	case r.outcome == outcomeOK:
+		return p, token, nil
+	case r.outcome == outcomeReplay:
+		return p, "", &seenCommand{code: domain.PromotionCodeID(r.values[0])}
+	case r.outcome == outcomeReused:
+		return p, "", domain.ErrRequestIDReused
+	default: // stale, unfit, taken: what was read is no longer so
+		return p, "", domain.ErrAborted
+	}
+}
+
+// listBound enters a promotion code that is bound to a customer into the list of
+// that customer's. An entry may name one that never came to be.
+func (s *Store) listBound(ctx context.Context, p *domain.PromotionCode) error {
+	who := p.Scope()
+	if who == "" {
+		return nil
+	}
+	entry := redis.Z{Member: listEntry(p.CreateTime, string(p.Name.Coupon)+"/"+string(p.Name.ID))}
+	return s.readError(ctx, s.client.ZAdd(ctx, s.keys.boundList(who), entry).Err())
+}
+
+// ActivatePromotionCode claims the code of a promotion code anew.
+func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePromotionCode) (domain.PromotionCodeView, error) {
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	for range attempts {
+		st, done, err := s.readForCommand(ctx, cmd.Name, req)
+		if err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		p := st.PromotionCode
+		against := p.Fit(&st.Coupon, s.now())
+		switch {
+		case done && p.State != domain.PromotionPending:
+			return s.promotionView(st), nil
+		case p.State == domain.PromotionDeleted:
+			return domain.PromotionCodeView{}, deleted(cmd.Name)
+		case p.State == domain.PromotionSuperseded:
+			return domain.PromotionCodeView{}, &domain.RefusedError{Ineligibilities: append([]domain.Ineligibility{{Reason: domain.CodeInactive}}, against...)}
+		case len(against) > 0:
+			return domain.PromotionCodeView{}, &domain.RefusedError{Ineligibilities: against}
+		}
+		who := claimant{promotion: p.PromotionCode, token: st.token, request: req}
+		switch p.State {
+		case domain.PromotionActive:
+			return s.activate(ctx, who)
+		case domain.PromotionInactive:
+			who.token = domain.NewToken()
+			ok, err := s.pend(ctx, cmd.Name, st.token, who.token)
+			if err != nil {
+				return domain.PromotionCodeView{}, err
+			}
+			if !ok {
+				continue
+			}
+		}
+		return s.claim(ctx, who)
+	}
+	return domain.PromotionCodeView{}, domain.ErrAborted
+}
+
+// finish completes what a creation with this request has begun.
+func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req commandRequest) (domain.PromotionCodeView, error) {
+	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	p := st.PromotionCode
+	who := claimant{promotion: p.PromotionCode, token: st.token, request: req, created: true}
+	switch {
+	case p.State == domain.PromotionPending:
+		return s.claim(ctx, who)
+	case p.State == domain.PromotionInactive && p.Version == neverActive:
+		who.token = domain.NewToken()
+		ok, err := s.pend(ctx, name, st.token, who.token)
+		if err != nil || !ok {
+			return domain.PromotionCodeView{}, cmp.Or(err, domain.ErrAborted)
+		}
+		return s.claim(ctx, who)
+	default:
+		return s.promotionView(st), nil
+	}
+}
+
+// neverActive is the version of a record that went from PENDING to INACTIVE at
+// once: somebody else gave it up, or took it out of use, before its creation came
+// to an end.
+const neverActive = 2
+
+// DeactivatePromotionCode takes a promotion code out of use until it is activated
+// again.
+func (s *Store) DeactivatePromotionCode(ctx context.Context, cmd domain.DeactivatePromotionCode) (domain.PromotionCodeView, error) {
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	return s.retire(ctx, cmd.Name, req, domain.PromotionInactive)
+}
+
+// DeletePromotionCode takes a promotion code out of use for good.
+func (s *Store) DeletePromotionCode(ctx context.Context, cmd domain.DeletePromotionCode) (domain.PromotionCodeView, error) {
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	return s.retire(ctx, cmd.Name, req, domain.PromotionDeleted)
+}
+
+// retire moves a promotion code to INACTIVE or DELETED and then gives its code
+// back. Once the record is written nothing is redeemed with it any more; a claim
+// that a crash leaves behind names a token that nobody has.
+func (s *Store) retire(ctx context.Context, name domain.PromotionCodeName, req commandRequest, to domain.PromotionState) (domain.PromotionCodeView, error) {
+	for range attempts {
+		st, done, err := s.readForCommand(ctx, name, req)
+		if err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		p := st.PromotionCode
+		switch {
+		case done, p.State == domain.PromotionSuperseded:
+			return s.promotionView(st), nil
+		case p.State == domain.PromotionDeleted && to == domain.PromotionDeleted:
+			return s.promotionView(st), nil
+		case p.State == domain.PromotionDeleted:
+			return domain.PromotionCodeView{}, deleted(name)
+		}
+		ok, err := s.writeRetired(ctx, retirement{name: name, read: p.State, readToken: st.token, to: to, request: req})
+		if err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		if !ok {
+			continue
+		}
+		if err := s.release(ctx, &p.PromotionCode, st.token); err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		return s.PromotionCode(ctx, name)
+	}
+	return domain.PromotionCodeView{}, domain.ErrAborted
+}
+
+// UpdatePromotionCode changes the configuration of a promotion code.
+func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromotionCode) (domain.PromotionCodeView, error) {
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	for range attempts {
+		st, done, err := s.readForCommand(ctx, cmd.Name, req)
+		if err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		switch {
+		case done:
+			return s.promotionView(st), nil
+		case st.PromotionCode.State == domain.PromotionDeleted:
+			return domain.PromotionCodeView{}, deleted(cmd.Name)
+		case cmd.Version != 0 && cmd.Version != st.PromotionCode.Version:
+			return domain.PromotionCodeView{}, domain.ErrAborted
+		}
+		p, err := updated(cmd, st, s.now())
+		if err != nil {
+			return domain.PromotionCodeView{}, err
+		}
+		bucket := cmd.Name.ID.Bucket()
+		r, err := s.run(ctx, promotionUpdate, []string{
+			s.keys.promotions(cmd.Name.Coupon, bucket), s.keys.promotionDefinitions(cmd.Name.Coupon, bucket), s.keys.commands(cmd.Name.Coupon),
+		},
+			cmd.Name.ID.Suffix(), st.PromotionCode.Version, definitionText(p),
+			limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer),
+			requestKey(req.id), req.fingerprint, string(cmd.Name.ID))
+		switch {
+		case err != nil:
+			return domain.PromotionCodeView{}, err
+		case r.outcome == outcomeReused:
+			return domain.PromotionCodeView{}, domain.ErrRequestIDReused
+		case r.outcome != outcomeStale:
+			return s.PromotionCode(ctx, cmd.Name)
+		}
+	}
+	return domain.PromotionCodeView{}, domain.ErrAborted
+}
+
+// updated returns the configuration after an update, unless it sets a limit above
+// the coupon's.
+func updated(cmd domain.UpdatePromotionCode, st *state, now time.Time) (domain.PromotionCode, error) {
+	p := cmd.Apply(st.PromotionCode.PromotionCode, now)
+	var v domain.Violations
+	cmd.CheckAgainst(&st.Coupon.Coupon, &v, "promotion_code.")
+	return p, v.Err()
+}
+
+// readForCommand reads a promotion code and whether the command was carried out
+// before.
+func (s *Store) readForCommand(ctx context.Context, name domain.PromotionCodeName, req commandRequest) (*state, bool, error) {
+	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
+	if err != nil {
+		return nil, false, err
+	}
+	seen, err := s.commandSeen(ctx, name.Coupon, req.id, req.fingerprint)
+	return st, seen != nil, err
+}
+
+func deleted(name domain.PromotionCodeName) error {
+	return &domain.DeletedError{Type: domain.PromotionCodeResource, Name: name.String()}
+}

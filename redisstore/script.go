@@ -1,0 +1,182 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua
+var luaFiles embed.FS
+
+// script is one operation in Lua with its contract, which is read from the header
+// of its file: the KEYS and ARGV it takes, the outcomes it returns as the first
+// element of its reply, and, for one that decides several requests, the outcomes
+// of each.
+type script struct {
+	name string
+	// A last name in the form "..." after the fixed ones takes any number.
+	keys, args     []string
+	outcomes, each []string
+
+	redis *redis.Script
+}
+
+// The scripts.
+var (
+	storeOpen         = mustLoad("store_open")
+	couponPut         = mustLoad("coupon_put")
+	promotionCreate   = mustLoad("promotion_create")
+	promotionPend     = mustLoad("promotion_pend")
+	promotionProbe    = mustLoad("promotion_probe")
+	promotionActivate = mustLoad("promotion_activate")
+	promotionRetire   = mustLoad("promotion_retire")
+	promotionUpdate   = mustLoad("promotion_update")
+	claimRead         = mustLoad("claim_read")
+	claimTake         = mustLoad("claim_take")
+	claimRelease      = mustLoad("claim_release")
+	snapshotRead      = mustLoad("snapshot")
+	redeem            = mustLoad("redeem")
+)
+
+// The outcomes of scripts, beside those that only one of them has.
+const (
+	outcomeOK     = "ok"
+	outcomeStale  = "stale"
+	outcomeMoved  = "moved"
+	outcomeUnfit  = "unfit"
+	outcomeAbsent = "absent"
+	outcomeReplay = "replay"
+	outcomeReused = "reused"
+)
+
+// mustLoad reads a script with the libraries it uses. A header that does not hold
+// is a fault of the build.
+func mustLoad(name string) *script {
+	s, err := load(luaFiles, name)
+	if err != nil {
+		panic("redisstore: " + err.Error())
+	}
+	return s
+}
+
+func load(files embed.FS, name string) (*script, error) {
+	body, err := files.ReadFile(path.Join("lua", name+".lua"))
+	if err != nil {
+		return nil, err
+	}
+	header := parseHeader(string(body))
+	if len(header["KEYS"]) == 0 || len(header["OUTCOMES"]) == 0 {
+		return nil, fmt.Errorf("%s.lua: the header names no KEYS or no OUTCOMES", name)
+	}
+	var source strings.Builder
+	for _, lib := range header["USES"] {
+		text, err := files.ReadFile(path.Join("lua", "lib", lib+".lua"))
+		if err != nil {
+			return nil, err
+		}
+		source.Write(text)
+	}
+	source.Write(body)
+	return &script{
+		name: name, keys: header["KEYS"], args: header["ARGV"],
+		outcomes: header["OUTCOMES"], each: header["EACH"],
+		redis: redis.NewScript(source.String()),
+	}, nil
+}
+
+// parseHeader returns the words after each capitalised name at the beginning of a
+// comment line.
+func parseHeader(source string) map[string][]string {
+	header := map[string][]string{}
+	for line := range strings.Lines(source) {
+		text, ok := strings.CutPrefix(line, "-- ")
+		if !ok {
+			continue
+		}
+		words := strings.Fields(text)
+		if len(words) > 1 && slices.Contains([]string{"USES", "KEYS", "ARGV", "OUTCOMES", "EACH"}, words[0]) {
+			header[words[0]] = words[1:]
+		}
+	}
+	return header
+}
+
+// takes reports whether n values fit the names of a header.
+func takes(names []string, n int) bool {
+	fixed := 0
+	for _, name := range names {
+		if strings.HasPrefix(name, "(") || strings.HasSuffix(name, "...") {
+			return n >= fixed
+		}
+		fixed++
+	}
+	return n == fixed
+}
+
+// reply is what a script returned: an outcome and its values.
+type reply struct {
+	outcome string
+	values  []string
+}
+
+// run executes a script. A script is sent again after a lost connection: each of
+// them is written so that a second execution changes nothing and returns what the
+// first did. The error is one of package domain's or the context's.
+func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	if !takes(sc.keys, len(keys)) || !takes(sc.args, len(args)) {
+		return reply{}, fmt.Errorf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args))
+	}
+	var raw any
+	err := s.again(ctx, func() error {
+		var err error
+		raw, err = sc.redis.Run(ctx, s.client, keys, args...).Result()
+		return err
+	})
+	if err != nil {
+		return reply{}, s.writeError(ctx, err)
+	}
+	return sc.reply(raw)
+}
+
+func (sc *script) reply(raw any) (reply, error) {
+	list, ok := raw.([]any)
+	if !ok || len(list) == 0 {
+		return reply{}, fmt.Errorf("redisstore: %s returned %T", sc.name, raw)
+	}
+	texts := make([]string, len(list))
+	for i, v := range list {
+		if texts[i], ok = v.(string); !ok {
+			return reply{}, fmt.Errorf("redisstore: %s returned %T at %d", sc.name, v, i)
+		}
+	}
+	if !slices.Contains(sc.outcomes, texts[0]) {
+		return reply{}, fmt.Errorf("redisstore: %s returned the outcome %q", sc.name, texts[0])
+	}
+	return reply{texts[0], texts[1:]}, nil
+}
+
+// sends is how often a command is sent in all when connections break.
+const sends = 3
+
+// again runs f until it does not end in a broken connection, at most sends times.
+func (s *Store) again(ctx context.Context, f func() error) error {
+	var err error
+	for range sends {
+		if err = f(); err == nil || !connectionLost(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+var errStoreChanged = errors.New("the store is not the one this server was started with")
