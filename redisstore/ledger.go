@@ -18,12 +18,14 @@ import (
 //	state, total, created (ms), coupon version, promotion code, its version,
 //	request id, fingerprint, customer id, e-mail hash, order id, currency,
 //	allocation, rounding scope, shipping, trial days, end of trial (ms),
-//	then for each line of the order: its id and the amount off it.
+//	the number of lines, then for each line of the order: its id and the amount
+//	off it.
 //
 // The script sets the state; the currency is empty when there was no order. Times
 // are in base 36. No field can hold a tab: all texts were checked for control
-// characters when the request came in.
-const recordFields = 17
+// characters when the request came in. What follows the last line is for readers
+// to come and is passed over.
+const recordFields = 18
 
 // recordText returns a record without its state and the tab after it.
 func recordText(r *domain.Redemption) string {
@@ -51,6 +53,7 @@ func recordText(r *domain.Redemption) string {
 	number(d.ShippingAmountMinor)
 	number(int64(d.TrialDays))
 	text(instant(d.TrialEndsAt))
+	number(int64(len(d.Lines)))
 	for i := range d.Lines {
 		text(d.Lines[i].LineID)
 		number(d.Lines[i].AmountMinor)
@@ -68,10 +71,10 @@ func instant(t time.Time) string {
 // parseRecord reads a record, with its state, at a position of a ledger.
 func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.Redemption, error) {
 	f := strings.Split(text, "\t")
-	if len(f) < recordFields || (len(f)-recordFields)%2 != 0 || len(f[0]) != 1 {
+	var n numbers
+	if len(f) < recordFields || len(f[0]) != 1 || n.parse(f[recordFields-1]) > int64(len(f)-recordFields)/2 {
 		return nil, fmt.Errorf("redisstore: record %d of %s: %q", position, coupon, text)
 	}
-	var n numbers
 	at := func(s string) time.Time {
 		if s == "" {
 			return time.Time{}
@@ -101,7 +104,8 @@ func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.R
 			Allocation: domain.Allocation(n.parse(f[12])), RoundingScope: domain.RoundingScope(n.parse(f[13])),
 			ShippingAmountMinor: n.parse(f[14]), TrialDays: int32(n.parse(f[15])), TrialEndsAt: at(f[16]),
 		}
-		for i := recordFields; i < len(f); i += 2 {
+		for at := range n.parse(f[recordFields-1]) {
+			i := recordFields + 2*at
 			d.Lines = append(d.Lines, domain.LineDiscount{LineID: f[i], AmountMinor: n.parse(f[i+1])})
 		}
 		r.Discount = d
