@@ -16,12 +16,20 @@ type FieldViolation struct {
 	Description string
 }
 
+// MaxViolations is how many violations are recorded: a request of the largest
+// size can have 100,000 bad fields, and nobody reads them all.
+const MaxViolations = 100
+
 // Violations collects what is wrong with a request. The zero value is ready.
 type Violations []FieldViolation
 
 // Add records that a field is wrong. A field that is already recorded is not
-// recorded again: one violation a field.
+// recorded again: one violation a field. Beyond MaxViolations nothing is
+// recorded.
 func (v *Violations) Add(field, format string, args ...any) {
+	if len(*v) >= MaxViolations {
+		return
+	}
 	for _, have := range *v {
 		if have.Field == field {
 			return
