@@ -1,0 +1,110 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+
+	"github.com/discountd/discountd/domain"
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+)
+
+// sourced is a request that says in a oneof what to redeem.
+type sourced interface {
+	GetCode() string
+	GetPromotionCode() string
+	GetCoupon() string
+}
+
+// readSource reads the oneof of req. A code is passed on as it is: what is wrong
+// with it is an ineligibility and not a bad field.
+func readSource(r *reader, oneof any, req sourced) domain.Source {
+	switch oneof.(type) {
+	case *discountv1.ValidateCodeRequest_Code, *discountv1.RedeemRequest_Code:
+		return domain.Source{Code: req.GetCode()}
+	case *discountv1.ValidateCodeRequest_PromotionCode, *discountv1.RedeemRequest_PromotionCode:
+		return domain.Source{PromotionCode: read(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)}
+	case *discountv1.ValidateCodeRequest_Coupon, *discountv1.RedeemRequest_Coupon:
+		return domain.Source{Coupon: read(r, "coupon", req.GetCoupon(), domain.ParseCouponName)}
+	default:
+		r.add("source", "is required: exactly one of code, promotion_code and coupon")
+		return domain.Source{}
+	}
+}
+
+func writeEvaluation(e domain.Evaluation) *discountv1.ValidateCodeResponse {
+	answer := &discountv1.ValidateCodeResponse{
+		Valid:           e.Valid(),
+		Discount:        writeAppliedDiscount(e.Discount),
+		Ineligibilities: each(e.Ineligibilities, writeIneligibility),
+		AsOf:            writeTime(e.AsOf),
+	}
+	if e.Coupon != "" {
+		answer.Coupon = e.Coupon.String()
+	}
+	if e.PromotionCode != "" {
+		answer.PromotionCode = domain.PromotionCodeName{Coupon: e.Coupon, ID: e.PromotionCode}.String()
+	}
+	return answer
+}
+
+func writeRedemption(x domain.Redemption) *discountv1.Redemption {
+	answer := &discountv1.Redemption{
+		Name:              x.Name.String(),
+		State:             writeRedemptionState(x.State),
+		RequestId:         x.RequestID,
+		CustomerId:        x.CustomerID,
+		EmailBound:        x.EmailHash != "",
+		OrderId:           x.OrderID,
+		Discount:          writeAppliedDiscount(x.Discount),
+		CreateTime:        writeTime(x.CreateTime),
+		CouponEtag:        writeETag(x.CouponVersion),
+		PromotionCodeEtag: writeETag(x.PromotionCodeVersion),
+	}
+	if x.PromotionCode != "" {
+		answer.PromotionCode = domain.PromotionCodeName{Coupon: x.Name.Coupon, ID: x.PromotionCode}.String()
+	}
+	return answer
+}
+
+func writeRedemptionState(s domain.RedemptionState) discountv1.RedemptionState {
+	switch s {
+	case domain.RedemptionReserved:
+		return discountv1.RedemptionState_REDEMPTION_STATE_RESERVED
+	case domain.RedemptionRedeemed:
+		return discountv1.RedemptionState_REDEMPTION_STATE_REDEEMED
+	case domain.RedemptionReleased:
+		return discountv1.RedemptionState_REDEMPTION_STATE_RELEASED
+	case domain.RedemptionExpired:
+		return discountv1.RedemptionState_REDEMPTION_STATE_EXPIRED
+	case domain.RedemptionVoided:
+		return discountv1.RedemptionState_REDEMPTION_STATE_VOIDED
+	default:
+		panic(fmt.Sprintf("server: a redemption is in state %q", s))
+	}
+}
+
+// writeIneligibility gives each reason the parameters that belong to it.
+func writeIneligibility(i domain.Ineligibility) *discountv1.Ineligibility {
+	answer := &discountv1.Ineligibility{
+		Reason:    discountv1.IneligibilityReason(i.Reason),
+		Message:   i.String(),
+		Retryable: i.Retryable(),
+	}
+	switch i.Reason {
+	case domain.NotYetActive:
+		answer.StartsAt = writeTime(i.At)
+	case domain.CodeExpired:
+		answer.ExpiresAt = writeTime(i.At)
+	case domain.CouponExpired:
+		answer.RedeemBy = writeTime(i.At)
+	case domain.MinimumAmountNotMet:
+		answer.RequiredAmount, answer.ActualAmount = writeMoney(i.Required), writeMoney(i.Actual)
+	case domain.MinimumQuantityNotMet, domain.MaximumQuantityExceeded:
+		answer.RequiredQuantity, answer.ActualQuantity = &i.RequiredQuantity, &i.ActualQuantity
+	case domain.CodeMaxRedemptionsReached, domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached:
+		answer.Limit = &i.Limit
+	}
+	return answer
+}

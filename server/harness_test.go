@@ -1,0 +1,216 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/discountd/discountd/domain"
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+	"github.com/discountd/discountd/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// started is a server that runs for one test, and a connection to it.
+type started struct {
+	*server.Server
+	conn *grpc.ClientConn
+}
+
+// start runs a server on the given store until the test ends. Adjust may change
+// its configuration.
+func start(t testing.TB, store server.Store, adjust ...func(*server.Config)) *started {
+	t.Helper()
+	hasher, err := domain.NewHasher([]byte(strings.Repeat("k", domain.MinHashKeyLength)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := server.Config{
+		Store:  store,
+		Hasher: hasher,
+		Logger: slog.New(slog.DiscardHandler),
+		Clock:  time.Now,
+	}
+	for _, f := range adjust {
+		f(&config)
+	}
+	s, err := server.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := bufconn.Listen(1 << 20)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	conn, err := grpc.NewClient("passthrough:///discountd",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error("shutting down:", err)
+		}
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Error("serving:", err)
+		}
+	})
+	return &started{Server: s, conn: conn}
+}
+
+// rpcs returns the API's methods by name; no two services have one of the same
+// name.
+func rpcs() map[string]protoreflect.MethodDescriptor {
+	out := map[string]protoreflect.MethodDescriptor{}
+	for _, file := range []protoreflect.FileDescriptor{
+		discountv1.File_discount_v1_coupon_service_proto,
+		discountv1.File_discount_v1_redemption_service_proto,
+	} {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for k := range methods.Len() {
+				out[string(methods.Get(k).Name())] = methods.Get(k)
+			}
+		}
+	}
+	return out
+}
+
+// newMessage returns an empty message of a type.
+func newMessage(t testing.TB, d protoreflect.MessageDescriptor) proto.Message {
+	t.Helper()
+	mt, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mt.New().Interface()
+}
+
+// request returns the request of an RPC from its text form.
+func request(t testing.TB, rpc, text string) proto.Message {
+	t.Helper()
+	method, ok := rpcs()[rpc]
+	if !ok {
+		t.Fatalf("there is no RPC %s", rpc)
+	}
+	m := newMessage(t, method.Input())
+	if err := prototext.Unmarshal([]byte(text), m); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return m
+}
+
+// call makes a call and returns the answer.
+func (s *started) call(t testing.TB, rpc string, req proto.Message) (proto.Message, error) {
+	t.Helper()
+	method := rpcs()[rpc]
+	resp := newMessage(t, method.Output())
+	name := "/" + string(method.Parent().FullName()) + "/" + rpc
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return resp, s.conn.Invoke(ctx, name, req, resp)
+}
+
+// stub is a store that answers every call with err, or with as little as an
+// answer can be, and counts the calls.
+type stub struct {
+	err   error
+	calls atomic.Int64
+	// before, if set, is called at every call.
+	before func(context.Context)
+}
+
+func (s *stub) called(ctx context.Context) error {
+	s.calls.Add(1)
+	if s.before != nil {
+		s.before(ctx)
+	}
+	return s.err
+}
+
+func (s *stub) CreateCoupon(ctx context.Context, _ domain.CreateCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx)
+}
+
+func (s *stub) Coupon(ctx context.Context, _ domain.CouponID) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx)
+}
+
+func (s *stub) UpdateCoupon(ctx context.Context, _ domain.UpdateCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx)
+}
+
+func (s *stub) DeleteCoupon(ctx context.Context, _ domain.DeleteCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx)
+}
+
+func (s *stub) Coupons(ctx context.Context, _ domain.CouponQuery) (domain.Listing[domain.CouponView], error) {
+	return domain.Listing[domain.CouponView]{Next: "further"}, s.called(ctx)
+}
+
+func (s *stub) CreatePromotionCode(ctx context.Context, _ domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) PromotionCode(ctx context.Context, _ domain.PromotionCodeName) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) UpdatePromotionCode(ctx context.Context, _ domain.UpdatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) ActivatePromotionCode(ctx context.Context, _ domain.ActivatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) DeactivatePromotionCode(ctx context.Context, _ domain.DeactivatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) DeletePromotionCode(ctx context.Context, _ domain.DeletePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx)
+}
+
+func (s *stub) PromotionCodes(ctx context.Context, _ domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error) {
+	return domain.Listing[domain.PromotionCodeView]{Next: "further"}, s.called(ctx)
+}
+
+func (s *stub) Validate(ctx context.Context, _ domain.ValidateRequest) (domain.Evaluation, error) {
+	return domain.Evaluation{}, s.called(ctx)
+}
+
+func (s *stub) Redeem(ctx context.Context, _ domain.RedeemRequest) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx)
+}
+
+func (s *stub) Redemption(ctx context.Context, _ domain.RedemptionName) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx)
+}
+
+func (s *stub) Redemptions(ctx context.Context, _ domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
+	return domain.Listing[domain.Redemption]{Next: "further"}, s.called(ctx)
+}

@@ -1,0 +1,54 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import "github.com/discountd/discountd/domain"
+
+// errorDomain is the domain of every google.rpc.ErrorInfo.
+const errorDomain = "discountd"
+
+// Reason is the reason of a google.rpc.ErrorInfo: stable, and meant for
+// programs. A refusal's reason is the name of its first ineligibility and not
+// among the constants.
+type Reason string
+
+// The reasons. docs/errors.md tells what to do about each.
+const (
+	ReasonInvalidArgument  Reason = "INVALID_ARGUMENT"
+	ReasonRequestIDReused  Reason = "REQUEST_ID_REUSED"
+	ReasonDeadlineExceeded Reason = "DEADLINE_EXCEEDED"
+	ReasonCancelled        Reason = "CANCELLED"
+	ReasonInternal         Reason = "INTERNAL"
+
+	ReasonCouponNotFound        Reason = "COUPON_NOT_FOUND"
+	ReasonPromotionCodeNotFound Reason = "PROMOTION_CODE_NOT_FOUND"
+	ReasonRedemptionNotFound    Reason = "REDEMPTION_NOT_FOUND"
+	ReasonCouponAlreadyExists   Reason = "COUPON_ALREADY_EXISTS"
+	ReasonCodeAlreadyActive     Reason = "CODE_ALREADY_ACTIVE"
+	ReasonCouponDeleted         Reason = "COUPON_DELETED"
+	ReasonPromotionCodeDeleted  Reason = "PROMOTION_CODE_DELETED"
+
+	ReasonServiceLimitReached  Reason = "SERVICE_LIMIT_REACHED"
+	ReasonConfigurationChanged Reason = "CONFIGURATION_CHANGED"
+	ReasonStoreUnavailable     Reason = "STORE_UNAVAILABLE"
+	ReasonOutcomeUnknown       Reason = "OUTCOME_UNKNOWN"
+)
+
+// The reasons that depend on the type of a resource. A combination that is not
+// here does not occur.
+var (
+	notFoundReasons = map[domain.ResourceType]Reason{
+		domain.CouponResource:        ReasonCouponNotFound,
+		domain.PromotionCodeResource: ReasonPromotionCodeNotFound,
+		domain.RedemptionResource:    ReasonRedemptionNotFound,
+	}
+	alreadyExistsReasons = map[domain.ResourceType]Reason{
+		domain.CouponResource:        ReasonCouponAlreadyExists,
+		domain.PromotionCodeResource: ReasonCodeAlreadyActive,
+	}
+	deletedReasons = map[domain.ResourceType]Reason{
+		domain.CouponResource:        ReasonCouponDeleted,
+		domain.PromotionCodeResource: ReasonPromotionCodeDeleted,
+	}
+)

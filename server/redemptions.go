@@ -1,0 +1,89 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+
+	"github.com/discountd/discountd/domain"
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+)
+
+// redemptionService serves discount.v1.RedemptionService.
+type redemptionService struct {
+	discountv1.UnimplementedRedemptionServiceServer
+	hasher      domain.Hasher
+	redemptions RedemptionStore
+}
+
+func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {
+	return call(ctx, s.hasher, req, readValidateCode, s.redemptions.Validate, writeEvaluation)
+}
+
+// readValidateCode checks max_staleness and has no use for it: answers are never
+// stale.
+func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) domain.ValidateRequest {
+	if d := req.GetMaxStaleness(); d != nil && (d.CheckValid() != nil || d.AsDuration() < 0) {
+		r.add("max_staleness", "must be a duration of 0 or more")
+	}
+	return domain.ValidateRequest{
+		Source:   readSource(r, req.GetSource(), req),
+		Customer: readCustomer(r, "customer.", req.GetCustomer()),
+		Order:    readOrder(r, "order.", req.GetOrder()),
+	}
+}
+
+func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {
+	return call(ctx, s.hasher, req, readRedeem, s.redemptions.Redeem,
+		func(x domain.Redemption) *discountv1.RedeemResponse {
+			return &discountv1.RedeemResponse{Redemption: writeRedemption(x)}
+		})
+}
+
+func readRedeem(r *reader, req *discountv1.RedeemRequest) domain.RedeemRequest {
+	return domain.RedeemRequest{
+		RequestID: r.requestID(req.GetRequestId(), true),
+		ValidateRequest: domain.ValidateRequest{
+			Source:   readSource(r, req.GetSource(), req),
+			Customer: readCustomer(r, "customer.", req.GetCustomer()),
+			Order:    readOrder(r, "order.", req.GetOrder()),
+		},
+	}
+}
+
+func (s *redemptionService) GetRedemption(ctx context.Context, req *discountv1.GetRedemptionRequest) (*discountv1.GetRedemptionResponse, error) {
+	return call(ctx, s.hasher, req, readGetRedemption, s.redemptions.Redemption,
+		func(x domain.Redemption) *discountv1.GetRedemptionResponse {
+			return &discountv1.GetRedemptionResponse{Redemption: writeRedemption(x)}
+		})
+}
+
+func readGetRedemption(r *reader, req *discountv1.GetRedemptionRequest) domain.RedemptionName {
+	return read(r, "name", req.GetName(), domain.ParseRedemptionName)
+}
+
+func (s *redemptionService) ListRedemptions(ctx context.Context, req *discountv1.ListRedemptionsRequest) (*discountv1.ListRedemptionsResponse, error) {
+	return call(ctx, s.hasher, req, readListRedemptions, s.redemptions.Redemptions,
+		func(l domain.Listing[domain.Redemption]) *discountv1.ListRedemptionsResponse {
+			return &discountv1.ListRedemptionsResponse{
+				Redemptions:   each(l.Items, writeRedemption),
+				NextPageToken: writePageToken(req, l.Next),
+			}
+		})
+}
+
+func readListRedemptions(r *reader, req *discountv1.ListRedemptionsRequest) domain.RedemptionQuery {
+	query := domain.RedemptionQuery{
+		Page:       r.page(req),
+		Coupon:     read(r, "parent", req.GetParent(), domain.ParseCouponName),
+		CustomerID: r.callerID("customer_id", req.GetCustomerId()),
+		OrderID:    r.callerID("order_id", req.GetOrderId()),
+	}
+	code := readIfGiven(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)
+	if code.Coupon != "" && code.Coupon != query.Coupon {
+		r.add("promotion_code", "must be of the coupon that parent names")
+	}
+	query.PromotionCode = code.ID
+	return query
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// call is what every RPC does: read the request, do what it asks for, write the
+// answer. Nothing is done when anything is wrong with the request.
+func call[Request, Command, Result, Response any](
+	ctx context.Context,
+	hasher domain.Hasher,
+	request Request,
+	read func(*reader, Request) Command,
+	do func(context.Context, Command) (Result, error),
+	write func(Result) Response,
+) (response Response, err error) {
+	r := reader{hasher: hasher}
+	command := read(&r, request)
+	if err := r.violations.Err(); err != nil {
+		return response, err
+	}
+	result, err := do(ctx, command)
+	if err != nil {
+		return response, err
+	}
+	return write(result), nil
+}
+
+// reader makes values of package domain out of a request's fields and collects
+// what is wrong with them. Functions that read return a zero value for what is
+// wrong; it goes nowhere.
+type reader struct {
+	hasher     domain.Hasher
+	violations domain.Violations
+}
+
+// add records that a field is wrong.
+func (r *reader) add(field, format string, args ...any) { r.violations.Add(field, format, args...) }
+
+// read parses a required field.
+func read[T any](r *reader, field, s string, parse func(string) (T, error)) T {
+	v, err := parse(s)
+	if err != nil {
+		r.add(field, "%s", err)
+	}
+	return v
+}
+
+// readIfGiven parses a field that may be empty.
+func readIfGiven[T any](r *reader, field, s string, parse func(string) (T, error)) T {
+	if s == "" {
+		var none T
+		return none
+	}
+	return read(r, field, s, parse)
+}
+
+// readEnum returns an enum of the API as the type of package domain that has the
+// same numbers.
+func readEnum[T ~uint8, E protoreflect.Enum](r *reader, field string, e E) T {
+	if e.Descriptor().Values().ByNumber(e.Number()) == nil {
+		r.add(field, "has no value %d", e.Number())
+		return 0
+	}
+	return T(e.Number())
+}
+
+var (
+	minTime = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	endTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// time returns an instant to the millisecond, the zero time when it is unset.
+func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	instant := t.AsTime()
+	if t.CheckValid() != nil || instant.Before(minTime) || !instant.Before(endTime) {
+		r.add(field, "must be an instant of the years 1970 to 9999")
+		return time.Time{}
+	}
+	return instant.Truncate(time.Millisecond)
+}
+
+// count returns a number that is 1 or more when it is set and 0 when it is not.
+func (r *reader) count(field string, n *int32) int32 {
+	if n == nil {
+		return 0
+	}
+	if *n < 1 {
+		r.add(field, "must be at least 1")
+	}
+	return *n
+}
+
+func (r *reader) requestID(id string, required bool) string {
+	domain.CheckRequestID(id, required, &r.violations, "request_id")
+	return id
+}
+
+// callerID returns what a caller names something of its own by, or nothing.
+func (r *reader) callerID(field, id string) string {
+	domain.CheckCallerID(id, &r.violations, field)
+	return id
+}
+
+// email returns the keyed hash of an address, or nothing for none.
+func (r *reader) email(field, address string) domain.EmailHash {
+	return readIfGiven(r, field, address, r.hasher.HashEmail)
+}
+
+// updateMask sets what the mask names. Fields are all that can be named.
+func (r *reader) updateMask(mask *fieldmaskpb.FieldMask, fields map[string]*bool) {
+	var unknown []string
+	for _, path := range mask.GetPaths() {
+		if set, ok := fields[path]; ok {
+			*set = true
+		} else {
+			unknown = append(unknown, strconv.Quote(path))
+		}
+	}
+	switch {
+	case len(mask.GetPaths()) == 0:
+		r.add("update_mask", "is required")
+	case len(unknown) > 0:
+		r.add("update_mask", "cannot name %s", strings.Join(slices.Compact(unknown), ", "))
+	}
+}
+
+// required records a message field that is not set, and reports whether it is.
+func required[M interface {
+	comparable
+	protoreflect.ProtoMessage
+}](r *reader, field string, message M) bool {
+	var none M
+	if message == none {
+		r.add(field, "is required")
+	}
+	return message != none
+}
+
+const etagPrefix = "v"
+
+// writeETag returns the etag of a version; version 0 is none.
+func writeETag(version int64) string {
+	if version == 0 {
+		return ""
+	}
+	return etagPrefix + strconv.FormatInt(version, 10)
+}
+
+// parseETag returns the version that writeETag made s of.
+func parseETag(s string) (int64, error) {
+	digits, _ := strings.CutPrefix(s, etagPrefix)
+	version, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || version < 1 || writeETag(version) != s {
+		return 0, errors.New("must be an etag that was returned")
+	}
+	return version, nil
+}

@@ -1,0 +1,55 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// Store keeps everything that is defined and redeemed. Its methods carry out one
+// command or query each, exactly as domain.State.Step describes, and return the
+// errors of package domain or those of the context; whatever else they return is
+// told to clients as an internal error.
+//
+// A handler depends on the part it uses.
+type Store interface {
+	CouponStore
+	PromotionCodeStore
+	PromotionCodeActivator
+	RedemptionStore
+}
+
+// CouponStore keeps coupons.
+type CouponStore interface {
+	CreateCoupon(context.Context, domain.CreateCoupon) (domain.CouponView, error)
+	Coupon(context.Context, domain.CouponID) (domain.CouponView, error)
+	UpdateCoupon(context.Context, domain.UpdateCoupon) (domain.CouponView, error)
+	DeleteCoupon(context.Context, domain.DeleteCoupon) (domain.CouponView, error)
+	Coupons(context.Context, domain.CouponQuery) (domain.Listing[domain.CouponView], error)
+}
+
+// PromotionCodeStore keeps promotion codes.
+type PromotionCodeStore interface {
+	CreatePromotionCode(context.Context, domain.CreatePromotionCode) (domain.PromotionCodeView, error)
+	PromotionCode(context.Context, domain.PromotionCodeName) (domain.PromotionCodeView, error)
+	UpdatePromotionCode(context.Context, domain.UpdatePromotionCode) (domain.PromotionCodeView, error)
+	DeletePromotionCode(context.Context, domain.DeletePromotionCode) (domain.PromotionCodeView, error)
+	PromotionCodes(context.Context, domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error)
+}
+
+// PromotionCodeActivator decides which promotion code holds a code.
+type PromotionCodeActivator interface {
+	ActivatePromotionCode(context.Context, domain.ActivatePromotionCode) (domain.PromotionCodeView, error)
+	DeactivatePromotionCode(context.Context, domain.DeactivatePromotionCode) (domain.PromotionCodeView, error)
+}
+
+// RedemptionStore decides on redemptions and keeps their ledger.
+type RedemptionStore interface {
+	Validate(context.Context, domain.ValidateRequest) (domain.Evaluation, error)
+	Redeem(context.Context, domain.RedeemRequest) (domain.Redemption, error)
+	Redemption(context.Context, domain.RedemptionName) (domain.Redemption, error)
+	Redemptions(context.Context, domain.RedemptionQuery) (domain.Listing[domain.Redemption], error)
+}
