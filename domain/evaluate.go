@@ -46,10 +46,10 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 	c, p := &s.Coupon, s.PromotionCode
 
 	startsAt, minimums := c.StartsAt, []Money(nil)
-	switch {
-	case c.Deleted:
+	if c.Deleted {
 		add(Ineligibility{Reason: CouponDeleted})
-	case reached(c.RedeemBy, now):
+	}
+	if reached(c.RedeemBy, now) {
 		add(Ineligibility{Reason: CouponExpired, At: c.RedeemBy})
 	}
 	if p != nil {
