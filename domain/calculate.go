@@ -1,0 +1,335 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+// discount computes what the discount takes, in w's runs and shippingTaken, or
+// returns why it does not apply.
+func (w *work) discount(original bool) Ineligibility {
+	d := &w.terms.Discount
+	switch {
+	case d.FreeTrial != nil:
+		return Ineligibility{}
+	case d.ShippingOff != nil:
+		return w.shippingOff(d.ShippingOff, original)
+	case d.BuyXGetY != nil:
+		return w.buyXGetY(d.BuyXGetY)
+	}
+	if d.GroupAmountOff != nil || d.BundlePrice != nil {
+		w.leaveOutServed()
+	}
+	w.limitUnits()
+	switch {
+	case d.PercentOff != nil:
+		w.percentOff(d.PercentOff.BasisPoints)
+		return Ineligibility{}
+	case d.AmountOff != nil:
+		return w.amountOff(d.AmountOff.Amounts)
+	case d.PriceOverride != nil:
+		return w.priceOverride(d.PriceOverride)
+	case d.OrderTiers != nil:
+		return w.orderTiers(d.OrderTiers)
+	case d.PriceTiers != nil:
+		return w.priceTiers(d.PriceTiers)
+	case d.GroupAmountOff != nil:
+		return w.groupAmountOff(d.GroupAmountOff)
+	case d.BundlePrice != nil:
+		return w.bundlePrice(d.BundlePrice)
+	}
+	return Ineligibility{Reason: NoApplicableItems} // no discount at all
+}
+
+// leaveOutServed makes units that earlier sets use ineligible.
+func (w *work) leaveOutServed() {
+	for i := range w.runs {
+		if r := &w.runs[i]; r.served {
+			r.eligible = false
+		}
+	}
+}
+
+// limitUnits leaves eligible only as many units as the caps allow, in each line
+// and then in the order.
+func (w *work) limitUnits() {
+	c := &w.terms.Caps
+	if c.MaxUnits == nil && c.MaxUnitsPerLine == nil {
+		return
+	}
+	order := c.UnitOrder
+	if order == UnitOrderDefault {
+		order = DearestFirst
+	}
+	inOrder, inLine := orMax(c.MaxUnits), orMax(c.MaxUnitsPerLine)
+	used := make([]int64, len(w.order.Lines))
+	var pieces []piece
+	for _, place := range byPrice(w.runs, order, func(r *run) bool { return r.eligible }) {
+		r := &w.runs[place]
+		if n := min(r.quantity, inLine-used[r.line], inOrder); n > 0 {
+			pieces = append(pieces, piece{place: place, quantity: n, eligible: true})
+			used[r.line] += n
+			inOrder -= n
+		}
+	}
+	w.runs = cut(w.runs, pieces)
+}
+
+// orMax returns an optional limit, or one that nothing reaches.
+func orMax(limit *int64) int64 {
+	if limit == nil {
+		return MaxAmount
+	}
+	return *limit
+}
+
+// percentOff takes a share of the eligible units, rounded half up over the scope
+// of rounding. What a floor or a cap keeps from a unit is not moved to others: a
+// percentage is a promise about each.
+func (w *work) percentOff(p BasisPoints) {
+	switch w.percentScope() {
+	case RoundPerUnit:
+		w.allocation, w.roundingScope = PerUnit, RoundPerUnit
+		for i := range w.runs {
+			if r := &w.runs[i]; r.eligible {
+				r.take = min(p.Of(r.price), r.room)
+			}
+		}
+		w.capTotal()
+	case RoundPerLine:
+		w.allocation, w.roundingScope = PerLine, RoundPerLine
+		w.weighByPrice()
+		for from := 0; from < len(w.runs); {
+			to := lineEnd(w.runs, from)
+			line := w.runs[from:to]
+			spread(shareOf(line, p), line)
+			from = to
+		}
+		w.capTotal()
+	default:
+		w.allocation, w.roundingScope = AcrossProportional, RoundPerOrder
+		w.weighByPrice()
+		spread(min(shareOf(w.runs, p), w.maxDiscount), w.runs)
+	}
+}
+
+// percentScope returns over what a percentage is rounded: the rounding scope, or
+// the one that the allocation implies when none is chosen.
+func (w *work) percentScope() RoundingScope {
+	switch s := w.terms.RoundingScope; {
+	case s == RoundPerLine || s == RoundPerUnit:
+		return s
+	case w.terms.Allocation == PerLine:
+		return RoundPerLine
+	case w.terms.Allocation == PerUnit:
+		return RoundPerUnit
+	default:
+		return RoundPerOrder
+	}
+}
+
+// shareOf returns the share p of the eligible runs, each unit's bounded by its
+// room, rounded half up once.
+func shareOf(runs []run, p BasisPoints) int64 {
+	var whole, parts int64 // parts in basis points
+	for i := range runs {
+		r := &runs[i]
+		if !r.eligible {
+			continue
+		}
+		if r.room < r.price && overfills(int64(p), r.price, int64(FullShare), r.room) {
+			whole += r.room * r.quantity
+			continue
+		}
+		q, rest := mulDiv(r.price*r.quantity, int64(p), int64(FullShare))
+		whole += q
+		parts += rest
+	}
+	return whole + (parts+int64(FullShare)/2)/int64(FullShare)
+}
+
+// amountOff takes the amount in the order's currency, as the allocation says.
+// What a floor or a cap keeps from a line goes to the lines that have room.
+func (w *work) amountOff(amounts []Money) Ineligibility {
+	amount, ok := AmountIn(amounts, w.order.Currency)
+	if !ok {
+		return Ineligibility{Reason: CurrencyMismatch}
+	}
+	switch w.terms.Allocation {
+	case PerUnit:
+		w.allocation, w.roundingScope = PerUnit, RoundPerUnit
+		for i := range w.runs {
+			if r := &w.runs[i]; r.eligible {
+				r.take = min(amount, r.room)
+			}
+		}
+		w.capTotal()
+	case PerLine:
+		w.allocation, w.roundingScope = PerLine, RoundPerLine
+		w.weighByPrice()
+		for from := 0; from < len(w.runs); {
+			to := lineEnd(w.runs, from)
+			line := w.runs[from:to]
+			spread(min(amount, roomOf(line)), line)
+			from = to
+		}
+		w.capTotal()
+	case AcrossByQuantity:
+		w.allocation, w.roundingScope = AcrossByQuantity, RoundPerOrder
+		w.weighAlike()
+		spread(min(amount, roomOf(w.runs), w.maxDiscount), w.runs)
+	default:
+		w.allocation, w.roundingScope = AcrossProportional, RoundPerOrder
+		w.weighByPrice()
+		spread(min(amount, roomOf(w.runs), w.maxDiscount), w.runs)
+	}
+	return Ineligibility{}
+}
+
+// priceOverride brings every eligible unit down to a price.
+func (w *work) priceOverride(p *PriceOverride) Ineligibility {
+	amount, ok := AmountIn(p.UnitAmounts, w.order.Currency)
+	if !ok {
+		return Ineligibility{Reason: CurrencyMismatch}
+	}
+	w.allocation, w.roundingScope = PerUnit, RoundPerUnit
+	for i := range w.runs {
+		if r := &w.runs[i]; r.eligible {
+			r.take = min(max(r.price-amount, 0), r.room)
+		}
+	}
+	w.capTotal()
+	return Ineligibility{}
+}
+
+// orderTiers gives the reward of the highest tier that the eligible amount
+// reaches.
+func (w *work) orderTiers(o *OrderTiers) Ineligibility {
+	currency := w.order.Currency
+	var best *OrderTier
+	named := false // some tier has a threshold in this currency
+	for i := range o.Tiers {
+		tier := &o.Tiers[i]
+		threshold, ok := AmountIn(tier.Thresholds, currency)
+		named = named || ok
+		if len(tier.Thresholds) == 0 || ok && w.eligibleAmount >= threshold {
+			best = tier
+		}
+	}
+	switch {
+	case best == nil && !named:
+		return Ineligibility{Reason: CurrencyMismatch}
+	case best == nil:
+		lowest, _ := AmountIn(o.Tiers[0].Thresholds, currency)
+		return Ineligibility{
+			Reason:   MinimumAmountNotMet,
+			Required: Money{currency, lowest},
+			Actual:   Money{currency, w.eligibleAmount},
+		}
+	case best.PercentOff != nil:
+		w.percentOff(best.PercentOff.BasisPoints)
+		return Ineligibility{}
+	default:
+		return w.amountOff(best.AmountOff.Amounts)
+	}
+}
+
+// priceTiers brings the units of the listed products down to the price of the
+// tier that the product's quantity in the order reaches.
+func (w *work) priceTiers(p *PriceTiers) Ineligibility {
+	if _, ok := AmountIn(w.terms.Discount.amounts(), w.order.Currency); !ok {
+		return Ineligibility{Reason: CurrencyMismatch}
+	}
+	w.allocation, w.roundingScope = PerUnit, RoundPerUnit
+	found := false
+	for i := range w.runs {
+		r := &w.runs[i]
+		if !r.eligible {
+			continue
+		}
+		if amount, ok := p.price(w.order, w.order.Lines[r.line].ProductID); ok {
+			r.take = min(max(r.price-amount, 0), r.room)
+			found = true
+		}
+	}
+	if !found {
+		return Ineligibility{Reason: NoApplicableItems}
+	}
+	w.capTotal()
+	return Ineligibility{}
+}
+
+// price returns the unit price that a product's quantity in the order earns, and
+// whether it earns one.
+func (p *PriceTiers) price(o *Order, product string) (int64, bool) {
+	for i := range p.Products {
+		if p.Products[i].ProductID != product {
+			continue
+		}
+		var quantity int64
+		for k := range o.Lines {
+			if o.Lines[k].ProductID == product {
+				quantity += o.Lines[k].Quantity
+			}
+		}
+		tiers := p.Products[i].Tiers
+		for k := len(tiers) - 1; k >= 0; k-- {
+			if quantity >= tiers[k].MinimumQuantity {
+				return AmountIn(tiers[k].UnitAmounts, o.Currency)
+			}
+		}
+		return 0, false
+	}
+	return 0, false
+}
+
+// shippingOff reduces the price of shipping.
+func (w *work) shippingOff(s *ShippingOff, original bool) Ineligibility {
+	w.roundingScope = RoundPerOrder
+	take := int64(0)
+	if s.PercentOff != nil {
+		price := w.shipping
+		if original {
+			price = w.order.ShippingAmountMinor
+		}
+		take = s.PercentOff.BasisPoints.Of(price)
+	} else {
+		amount, ok := AmountIn(s.AmountOff.Amounts, w.order.Currency)
+		if !ok {
+			return Ineligibility{Reason: CurrencyMismatch}
+		}
+		take = amount
+	}
+	w.shippingTaken = min(take, w.shipping, w.maxDiscount)
+	return Ineligibility{}
+}
+
+// capTotal holds the whole discount to max_discount.
+func (w *work) capTotal() {
+	if w.maxDiscount < MaxAmount && taken(w.runs) > w.maxDiscount {
+		w.runs = shrink(w.maxDiscount, w.runs)
+	}
+}
+
+// weighByPrice spreads in proportion to what units cost.
+func (w *work) weighByPrice() {
+	for i := range w.runs {
+		w.runs[i].weight = w.runs[i].price
+	}
+}
+
+// weighAlike spreads in proportion to how many units there are.
+func (w *work) weighAlike() {
+	for i := range w.runs {
+		w.runs[i].weight = 1
+	}
+}
+
+// roomOf returns the most that the eligible runs can take.
+func roomOf(runs []run) int64 {
+	var sum int64
+	for i := range runs {
+		if runs[i].eligible {
+			sum += runs[i].room * runs[i].quantity
+		}
+	}
+	return sum
+}

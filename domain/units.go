@@ -1,0 +1,218 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package domain
+
+import (
+	"cmp"
+	"slices"
+)
+
+// run is a number of units of one line that nothing has told apart yet. The
+// runs of an order are in the order of its lines. Working with runs keeps a line
+// of a million units as cheap as a line of one.
+type run struct {
+	line     int
+	quantity int64
+
+	left  int64 // what a unit still costs
+	price int64 // what this discount computes on
+	room  int64 // the most that this discount may take off a unit
+
+	weight int64 // of a unit, when an amount is spread
+	take   int64 // what this discount takes off each unit
+	more   int64 // so many units take one more
+
+	eligible bool // whether this discount may touch it
+	full     bool // whether its room decided what it takes
+	served   bool // whether an earlier discount counted it in a set
+	serves   bool // whether this one does
+}
+
+// amount returns what a run takes in all.
+func (r *run) amount() int64 { return r.take*r.quantity + r.more }
+
+// taken returns what runs take in all.
+func taken(runs []run) int64 {
+	var sum int64
+	for i := range runs {
+		sum += runs[i].amount()
+	}
+	return sum
+}
+
+// lineEnd returns the end of the runs that belong to the line of runs[from].
+func lineEnd(runs []run, from int) int {
+	to := from + 1
+	for to < len(runs) && runs[to].line == runs[from].line {
+		to++
+	}
+	return to
+}
+
+// spread makes the eligible runs take total together, in proportion to their
+// weights and within their room: first divided among the lines, then each line's
+// share among its units. The runs must have room for total.
+func spread(total int64, runs []run) {
+	total = fill(total, runs)
+
+	var inline [inlineSlots]slot
+	lines := inline[:0]
+	for from := 0; from < len(runs); {
+		to := lineEnd(runs, from)
+		line := slot{count: 1, from: from, to: to}
+		for i := from; i < to; i++ {
+			if r := &runs[i]; r.eligible && !r.full {
+				line.weight += r.weight * r.quantity
+				line.room += r.room * r.quantity
+			}
+		}
+		if line.weight > 0 {
+			lines = append(lines, line)
+		}
+		from = to
+	}
+	allocate(total, lines)
+	for i := range lines {
+		spreadUnits(lines[i].share+lines[i].more, runs[lines[i].from:lines[i].to])
+	}
+}
+
+// fill finds the runs whose units would take as much as they have room for or
+// more, makes them take just that, and returns what is left for the others. Doing
+// this unit by unit before lines are looked at keeps a unit's bound from moving
+// its share to other units of its line alone.
+func fill(total int64, runs []run) int64 {
+	var weight int64
+	for i := range runs {
+		r := &runs[i]
+		r.take, r.more, r.full = 0, 0, false
+		if r.eligible {
+			weight += r.weight * r.quantity
+		}
+	}
+	for fills := true; fills; {
+		fills = false
+		rest, lighter := total, weight
+		for i := range runs {
+			r := &runs[i]
+			if !r.eligible || r.full || !overfills(total, r.weight, weight, r.room) {
+				continue
+			}
+			r.full, fills = true, true
+			r.take = r.room
+			rest -= r.room * r.quantity
+			lighter -= r.weight * r.quantity
+		}
+		total, weight = rest, lighter
+	}
+	return total
+}
+
+// spreadUnits makes the units of one line that are not full take total together.
+func spreadUnits(total int64, runs []run) {
+	only, n := -1, 0
+	for i := range runs {
+		if runs[i].eligible && !runs[i].full {
+			only, n = i, n+1
+		}
+	}
+	if n == 0 {
+		return
+	}
+	if n == 1 {
+		r := &runs[only]
+		r.take, r.more = total/r.quantity, total%r.quantity
+		return
+	}
+	slots := make([]slot, 0, n)
+	for i := range runs {
+		if r := &runs[i]; r.eligible && !r.full {
+			slots = append(slots, slot{weight: r.weight, room: r.room, count: r.quantity, from: i})
+		}
+	}
+	allocate(total, slots)
+	for i := range slots {
+		r := &runs[slots[i].from]
+		r.take, r.more = slots[i].share, slots[i].more
+	}
+}
+
+// byPrice returns the places of the runs that pass ok in the given order of
+// price, the earlier line first when prices are equal.
+func byPrice(runs []run, order UnitOrder, ok func(*run) bool) []int {
+	places := make([]int, 0, len(runs))
+	for i := range runs {
+		if ok(&runs[i]) {
+			places = append(places, i)
+		}
+	}
+	slices.SortStableFunc(places, func(a, b int) int {
+		if order == CheapestFirst {
+			return cmp.Compare(runs[a].price, runs[b].price)
+		}
+		return cmp.Compare(runs[b].price, runs[a].price)
+	})
+	return places
+}
+
+// piece is a part of a run that is treated alike from here on.
+type piece struct {
+	place    int // of the run
+	quantity int64
+	take     int64
+	more     int64
+	eligible bool
+	serves   bool
+}
+
+// cut returns runs with each piece cut out as a run of its own; what no piece
+// covers stays as it was but is no longer eligible.
+func cut(runs []run, pieces []piece) []run {
+	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.place, b.place) })
+	out := make([]run, 0, len(runs)+len(pieces))
+	for i := range runs {
+		r := runs[i]
+		for ; len(pieces) > 0 && pieces[0].place == i; pieces = pieces[1:] {
+			p, part := &pieces[0], r
+			part.quantity, part.take, part.more = p.quantity, p.take, p.more
+			part.eligible, part.serves = p.eligible, p.serves
+			out = append(out, part)
+			r.quantity -= p.quantity
+		}
+		if r.quantity > 0 {
+			r.eligible, r.take, r.more = false, 0, 0
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// even returns runs in which all units of a run take the same.
+func even(runs []run) []run {
+	out := make([]run, 0, 2*len(runs))
+	for _, r := range runs {
+		if r.more > 0 {
+			part := r
+			part.quantity, part.take, part.more = r.more, r.take+1, 0
+			out = append(out, part)
+			r.quantity -= r.more
+		}
+		if r.more = 0; r.quantity > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// shrink makes runs take total instead of what they take, each as much less in
+// proportion.
+func shrink(total int64, runs []run) []run {
+	runs = even(runs)
+	for i := range runs {
+		r := &runs[i]
+		r.weight, r.room, r.eligible = r.take, r.take, r.take > 0
+	}
+	spread(total, runs)
+	return runs
+}
