@@ -301,7 +301,7 @@ func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
 	}
 	out, err := s.run(ctx, promotionRetire,
 		[]string{s.keys.promotions(r.name.Coupon, r.name.ID.Bucket()), s.keys.commands(r.name.Coupon)},
-		r.name.ID.Suffix(), string(r.read), r.readToken, string(r.to), domain.NewToken(),
+		r.name.ID.Suffix(), string(r.read), r.readToken, string(r.to), s.token(),
 		requestKey(r.request.id), r.request.fingerprint, string(r.name.ID), forget)
 	return out.outcome == outcomeOK, err
 }

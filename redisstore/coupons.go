@@ -5,7 +5,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -31,7 +30,7 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	case cmd.RequestID != "":
 		c.ID = domain.CouponIDForRequest(cmd.RequestID)
 	default:
-		c.ID = domain.NewCouponID(rand.Reader)
+		c.ID = domain.NewCouponID(s.random)
 	}
 	if done, err := s.commandSeen(ctx, c.ID, cmd.RequestID, fingerprint); err != nil {
 		return domain.CouponView{}, err

@@ -6,7 +6,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -90,11 +89,11 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 		return p, "", v.Err()
 	}
 	if p.Code.IsZero() {
-		p.Code = domain.GenerateCode(rand.Reader)
+		p.Code = domain.GenerateCode(s.random)
 	}
 	p.CreateTime, p.UpdateTime = now, now
-	p.Name.ID = domain.NewPromotionCodeID(st.created/codesPerBucket, rand.Reader)
-	token := domain.NewToken()
+	p.Name.ID = domain.NewPromotionCodeID(st.created/codesPerBucket, s.random)
+	token := s.token()
 	if err := s.listBound(ctx, &p); err != nil {
 		return p, "", err
 	}
@@ -158,7 +157,7 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		case domain.PromotionActive:
 			return s.activate(ctx, who)
 		case domain.PromotionInactive:
-			who.token = domain.NewToken()
+			who.token = s.token()
 			ok, err := s.pend(ctx, cmd.Name, st.token, who.token)
 			if err != nil {
 				return domain.PromotionCodeView{}, err
@@ -184,7 +183,7 @@ func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req c
 	case p.State == domain.PromotionPending:
 		return s.claim(ctx, who)
 	case p.State == domain.PromotionInactive && p.Version == neverActive:
-		who.token = domain.NewToken()
+		who.token = s.token()
 		ok, err := s.pend(ctx, name, st.token, who.token)
 		if err != nil || !ok {
 			return domain.PromotionCodeView{}, cmp.Or(err, domain.ErrAborted)

@@ -8,12 +8,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
 )
 
 // Options configure a Store. The zero value is a default.
@@ -39,6 +42,11 @@ type Store struct {
 	logger *slog.Logger
 	id     string
 	fence  *fence
+
+	// random and token generate ids and codes, and the tokens of claims; tests
+	// make them repeat themselves.
+	random io.Reader
+	token  func() string
 
 	// step, if set, is told before each step of the claim protocol and may stop
 	// it with an error: tests put crashes and delays there.
@@ -68,8 +76,9 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	}
 	s := &Store{
 		client: client, clock: o.Clock, logger: o.Logger,
-		keys:  keys{prefix: o.Prefix, buckets: defaultBuckets},
-		fence: &fence{},
+		keys:   keys{prefix: o.Prefix, buckets: defaultBuckets},
+		fence:  &fence{},
+		random: rand.Reader, token: domain.NewToken,
 	}
 	r, err := s.run(ctx, storeOpen, []string{s.keys.meta()}, rand.Text(), layout, strconv.Itoa(defaultBuckets), o.HashKeyFingerprint)
 	if err != nil {
