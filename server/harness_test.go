@@ -135,82 +135,95 @@ func (s *started) call(t testing.TB, rpc string, req proto.Message) (proto.Messa
 }
 
 // stub is a store that answers every call with err, or with as little as an
-// answer can be, and counts the calls.
+// answer can be, and remembers what it was asked.
 type stub struct {
 	err   error
 	calls atomic.Int64
-	// before, if set, is called at every call.
-	before func(context.Context)
+	asked atomic.Value // the last command or query
+	// before, if set, is called at every call; its error is the answer.
+	before func(context.Context) error
 }
 
-func (s *stub) called(ctx context.Context) error {
+func (s *stub) called(ctx context.Context, q any) error {
 	s.calls.Add(1)
+	s.asked.Store(asked{q})
 	if s.before != nil {
-		s.before(ctx)
+		return s.before(ctx)
 	}
 	return s.err
 }
 
-func (s *stub) CreateCoupon(ctx context.Context, _ domain.CreateCoupon) (domain.CouponView, error) {
-	return domain.CouponView{}, s.called(ctx)
+// asked lets values of different types be in one atomic.Value.
+type asked struct{ q any }
+
+// last returns what the store was asked last.
+func (s *stub) last() any {
+	if a, ok := s.asked.Load().(asked); ok {
+		return a.q
+	}
+	return nil
 }
 
-func (s *stub) Coupon(ctx context.Context, _ domain.CouponID) (domain.CouponView, error) {
-	return domain.CouponView{}, s.called(ctx)
+func (s *stub) CreateCoupon(ctx context.Context, q domain.CreateCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx, q)
 }
 
-func (s *stub) UpdateCoupon(ctx context.Context, _ domain.UpdateCoupon) (domain.CouponView, error) {
-	return domain.CouponView{}, s.called(ctx)
+func (s *stub) Coupon(ctx context.Context, q domain.CouponID) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx, q)
 }
 
-func (s *stub) DeleteCoupon(ctx context.Context, _ domain.DeleteCoupon) (domain.CouponView, error) {
-	return domain.CouponView{}, s.called(ctx)
+func (s *stub) UpdateCoupon(ctx context.Context, q domain.UpdateCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx, q)
 }
 
-func (s *stub) Coupons(ctx context.Context, _ domain.CouponQuery) (domain.Listing[domain.CouponView], error) {
-	return domain.Listing[domain.CouponView]{Next: "further"}, s.called(ctx)
+func (s *stub) DeleteCoupon(ctx context.Context, q domain.DeleteCoupon) (domain.CouponView, error) {
+	return domain.CouponView{}, s.called(ctx, q)
 }
 
-func (s *stub) CreatePromotionCode(ctx context.Context, _ domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) Coupons(ctx context.Context, q domain.CouponQuery) (domain.Listing[domain.CouponView], error) {
+	return domain.Listing[domain.CouponView]{Next: "further"}, s.called(ctx, q)
 }
 
-func (s *stub) PromotionCode(ctx context.Context, _ domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) CreatePromotionCode(ctx context.Context, q domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) UpdatePromotionCode(ctx context.Context, _ domain.UpdatePromotionCode) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) PromotionCode(ctx context.Context, q domain.PromotionCodeName) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) ActivatePromotionCode(ctx context.Context, _ domain.ActivatePromotionCode) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) UpdatePromotionCode(ctx context.Context, q domain.UpdatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) DeactivatePromotionCode(ctx context.Context, _ domain.DeactivatePromotionCode) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) ActivatePromotionCode(ctx context.Context, q domain.ActivatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) DeletePromotionCode(ctx context.Context, _ domain.DeletePromotionCode) (domain.PromotionCodeView, error) {
-	return domain.PromotionCodeView{}, s.called(ctx)
+func (s *stub) DeactivatePromotionCode(ctx context.Context, q domain.DeactivatePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) PromotionCodes(ctx context.Context, _ domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error) {
-	return domain.Listing[domain.PromotionCodeView]{Next: "further"}, s.called(ctx)
+func (s *stub) DeletePromotionCode(ctx context.Context, q domain.DeletePromotionCode) (domain.PromotionCodeView, error) {
+	return domain.PromotionCodeView{}, s.called(ctx, q)
 }
 
-func (s *stub) Validate(ctx context.Context, _ domain.ValidateRequest) (domain.Evaluation, error) {
-	return domain.Evaluation{}, s.called(ctx)
+func (s *stub) PromotionCodes(ctx context.Context, q domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error) {
+	return domain.Listing[domain.PromotionCodeView]{Next: "further"}, s.called(ctx, q)
 }
 
-func (s *stub) Redeem(ctx context.Context, _ domain.RedeemRequest) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx)
+func (s *stub) Validate(ctx context.Context, q domain.ValidateRequest) (domain.Evaluation, error) {
+	return domain.Evaluation{}, s.called(ctx, q)
 }
 
-func (s *stub) Redemption(ctx context.Context, _ domain.RedemptionName) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx)
+func (s *stub) Redeem(ctx context.Context, q domain.RedeemRequest) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }
 
-func (s *stub) Redemptions(ctx context.Context, _ domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
-	return domain.Listing[domain.Redemption]{Next: "further"}, s.called(ctx)
+func (s *stub) Redemption(ctx context.Context, q domain.RedemptionName) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+}
+
+func (s *stub) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
+	return domain.Listing[domain.Redemption]{Next: "further"}, s.called(ctx, q)
 }

@@ -1,0 +1,382 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
+
+	"github.com/discountd/discountd/domain"
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+)
+
+func newReader(t testing.TB) *reader {
+	t.Helper()
+	hasher, err := domain.NewHasher([]byte(strings.Repeat("k", domain.MinHashKeyLength)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &reader{hasher: hasher}
+}
+
+// TestACouponComesBackAsItWentIn sends random coupons of every type of discount
+// to the domain's type and back. The generator knows fields by reflection, so a
+// new one that is not converted fails the test.
+func TestACouponComesBackAsItWentIn(t *testing.T) {
+	discounts := new(discountv1.Coupon).ProtoReflect().Descriptor().Oneofs().ByName("discount").Fields()
+	for i := range discounts.Len() {
+		t.Run(string(discounts.Get(i).Name()), func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				want := &discountv1.Coupon{}
+				fill(rt, want.ProtoReflect(), discounts.Get(i))
+
+				r := newReader(t)
+				config := readCoupon(r, "", want)
+				if err := r.violations.Err(); err != nil {
+					rt.Fatal(err)
+				}
+				config.ID, _ = domain.ParseCouponName(want.GetName())
+				config.CreateTime, config.UpdateTime = r.time("", want.GetCreateTime()), r.time("", want.GetUpdateTime())
+				version, err := parseETag(want.GetEtag())
+				if err != nil {
+					rt.Fatal(err)
+				}
+				got := writeCoupon(domain.CouponView{
+					CouponSnapshot: domain.CouponSnapshot{
+						Coupon:   config,
+						Version:  version,
+						Deleted:  want.GetState() == discountv1.CouponState_COUPON_STATE_DELETED,
+						Redeemed: want.GetTimesRedeemed(),
+					},
+					Valid: want.GetValid(),
+				})
+				if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+					rt.Error("(-want +got):\n" + diff)
+				}
+			})
+		})
+	}
+}
+
+func TestAPromotionCodeComesBackAsItWentIn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		given := &discountv1.PromotionCode{}
+		fill(rt, given.ProtoReflect(), nil)
+
+		r := newReader(t)
+		config := readPromotionCode(r, "", given)
+		if err := r.violations.Err(); err != nil {
+			rt.Fatal(err)
+		}
+		config.Name, _ = domain.ParsePromotionCodeName(given.GetName())
+		config.CreateTime, config.UpdateTime = r.time("", given.GetCreateTime()), r.time("", given.GetUpdateTime())
+		version, err := parseETag(given.GetEtag())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		got := writePromotionCode(domain.PromotionCodeView{
+			PromotionCodeSnapshot: domain.PromotionCodeSnapshot{
+				PromotionCode: config,
+				Version:       version,
+				Redeemed:      given.GetTimesRedeemed(),
+			},
+			Status: domain.PromotionStatus(given.GetStatus()),
+		})
+
+		want := proto.CloneOf(given)
+		want.EmailBound, want.CustomerEmail = given.GetCustomerEmail() != "", ""
+		want.Active = given.GetStatus() == discountv1.PromotionCodeStatus_PROMOTION_CODE_STATUS_ACTIVE ||
+			given.GetStatus() == discountv1.PromotionCodeStatus_PROMOTION_CODE_STATUS_SCHEDULED
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			rt.Error("(-want +got):\n" + diff)
+		}
+	})
+}
+
+// fill gives every field of m a random value that keeps to the forms that the
+// API asks for, or leaves it unset if it may be. Chosen is the field that a oneof
+// of m has; nil leaves it to chance.
+func fill(t *rapid.T, m protoreflect.Message, chosen protoreflect.FieldDescriptor) {
+	fields, name := m.Descriptor().Fields(), string(m.Descriptor().Name())
+	for i := range m.Descriptor().Oneofs().Len() {
+		if o := m.Descriptor().Oneofs().Get(i); !o.IsSynthetic() && chosen == nil {
+			chosen = o.Fields().Get(rapid.IntRange(0, o.Fields().Len()-1).Draw(t, string(o.Name())))
+		}
+	}
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		label := name + "." + string(f.Name())
+		switch o := f.ContainingOneof(); {
+		case o != nil && !o.IsSynthetic():
+			if f == chosen {
+				fill(t, m.Mutable(f).Message(), nil)
+			}
+		case f.IsList():
+			for range rapid.IntRange(0, 3).Draw(t, label) {
+				e := m.Mutable(f).List().NewElement()
+				if f.Message() != nil {
+					fill(t, e.Message(), nil)
+				} else {
+					e = single(t, f, label)
+				}
+				m.Mutable(f).List().Append(e)
+			}
+		case f.IsMap():
+			for k, v := range rapid.MapOfN(rapid.String(), rapid.String(), 0, 3).Draw(t, label) {
+				m.Mutable(f).Map().Set(protoreflect.ValueOf(k).MapKey(), protoreflect.ValueOf(v))
+			}
+		case f.HasPresence() && f.Name() != "get_basis_points" && !rapid.Bool().Draw(t, label+" is set"):
+			// Unset. An unset get_basis_points comes back as what it means.
+		case f.Message() == nil:
+			m.Set(f, single(t, f, label))
+		case f.Message().FullName() == new(timestamppb.Timestamp).ProtoReflect().Descriptor().FullName():
+			m.Set(f, protoreflect.ValueOf(timestamppb.New(instant(t, label)).ProtoReflect()))
+		default:
+			fill(t, m.Mutable(f).Message(), nil)
+			if proto.Size(m.Get(f).Message().Interface()) == 0 && name != "BuyXGetY" {
+				m.Clear(f) // it says nothing, and is not told apart from none
+			}
+		}
+	}
+}
+
+func instant(t *rapid.T, label string) time.Time {
+	return time.UnixMilli(rapid.Int64Range(0, 253402300799_999).Draw(t, label)).UTC()
+}
+
+// single returns a value for a field that is not a message.
+func single(t *rapid.T, f protoreflect.FieldDescriptor, label string) protoreflect.Value {
+	switch f.Name() {
+	case "name":
+		if f.Parent().Name() == "Coupon" {
+			return protoreflect.ValueOf("coupons/" + rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_-]{0,63}`).Draw(t, label))
+		}
+		return protoreflect.ValueOf("coupons/fall/promotionCodes/" + rapid.StringMatching(`[0-9a-h]{8}`).Draw(t, label))
+	case "etag":
+		return protoreflect.ValueOf(fmt.Sprint("v", rapid.Int64Min(1).Draw(t, label)))
+	case "code":
+		return protoreflect.ValueOf(rapid.StringMatching(`[A-Za-z0-9_-]{0,64}`).Draw(t, label))
+	case "customer_email":
+		return protoreflect.ValueOf(rapid.StringMatching(`([a-z]{1,9}@[a-z]{1,9})?`).Draw(t, label))
+	case "state":
+		return protoreflect.ValueOf(protoreflect.EnumNumber(rapid.IntRange(1, 2).Draw(t, label)))
+	}
+	switch f.Kind() {
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOf(rapid.Bool().Draw(t, label))
+	case protoreflect.StringKind:
+		return protoreflect.ValueOf(rapid.String().Draw(t, label))
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOf(rapid.Int32Min(1).Draw(t, label))
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOf(rapid.Int64().Draw(t, label))
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOf(protoreflect.EnumNumber(rapid.IntRange(0, f.Enum().Values().Len()-1).Draw(t, label)))
+	default:
+		t.Fatalf("%s has a kind that no value is known for", label)
+		return protoreflect.Value{}
+	}
+}
+
+var (
+	aTime    = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	discount = domain.AppliedDiscount{
+		Currency:            "EUR",
+		TotalAmountMinor:    1205,
+		Lines:               []domain.LineDiscount{{LineID: "1", AmountMinor: 1000, Units: []domain.UnitDiscount{{Quantity: 2, AmountMinor: 500}}}},
+		ShippingAmountMinor: 205,
+		Allocation:          domain.PerUnit,
+		RoundingScope:       domain.RoundPerLine,
+		TrialDays:           30,
+		TrialEndsAt:         aTime,
+	}
+	discountMessage = &discountv1.AppliedDiscount{
+		CurrencyCode:     "EUR",
+		TotalAmountMinor: 1205,
+		Lines: []*discountv1.LineDiscount{
+			{LineId: "1", AmountMinor: 1000, Units: []*discountv1.UnitDiscount{{Quantity: 2, AmountMinor: 500}}},
+		},
+		ShippingAmountMinor: 205,
+		Allocation:          discountv1.Allocation_ALLOCATION_PER_UNIT,
+		RoundingScope:       discountv1.RoundingScope_ROUNDING_SCOPE_LINE,
+		TrialDays:           30,
+		TrialEndsAt:         timestamppb.New(aTime),
+	}
+)
+
+func TestARedemptionIsAnsweredWhole(t *testing.T) {
+	want := &discountv1.Redemption{
+		Name:              "coupons/fall/redemptions/1-abc",
+		PromotionCode:     "coupons/fall/promotionCodes/00000000",
+		State:             discountv1.RedemptionState_REDEMPTION_STATE_REDEEMED,
+		RequestId:         "r",
+		CustomerId:        "c",
+		EmailBound:        true,
+		OrderId:           "o",
+		Discount:          discountMessage,
+		CreateTime:        timestamppb.New(aTime),
+		CouponEtag:        "v3",
+		PromotionCodeEtag: "v4",
+	}
+	everyFieldIsSet(t, want)
+	got := writeRedemption(domain.Redemption{
+		Name:                 domain.RedemptionName{Coupon: "fall", ID: "1-abc"},
+		PromotionCode:        "00000000",
+		State:                domain.RedemptionRedeemed,
+		RequestID:            "r",
+		Fingerprint:          "not told",
+		CustomerID:           "c",
+		EmailHash:            "0123456789abcdef",
+		OrderID:              "o",
+		Discount:             &discount,
+		CreateTime:           aTime,
+		CouponVersion:        3,
+		PromotionCodeVersion: 4,
+	})
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+}
+
+func TestARedemptionOfACouponAppliedDirectlyNamesNoCode(t *testing.T) {
+	want := &discountv1.Redemption{
+		Name:       "coupons/fall/redemptions/1-abc",
+		State:      discountv1.RedemptionState_REDEMPTION_STATE_VOIDED,
+		CouponEtag: "v1",
+	}
+	got := writeRedemption(domain.Redemption{
+		Name:          domain.RedemptionName{Coupon: "fall", ID: "1-abc"},
+		State:         domain.RedemptionVoided,
+		CouponVersion: 1,
+	})
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+}
+
+func TestAnEvaluationIsAnsweredWhole(t *testing.T) {
+	valid := writeEvaluation(domain.Evaluation{Coupon: "fall", PromotionCode: "00000000", Discount: &discount, AsOf: aTime})
+	want := &discountv1.ValidateCodeResponse{
+		Valid:         true,
+		Discount:      discountMessage,
+		Coupon:        "coupons/fall",
+		PromotionCode: "coupons/fall/promotionCodes/00000000",
+		AsOf:          timestamppb.New(aTime),
+	}
+	if diff := cmp.Diff(want, valid, protocmp.Transform()); diff != "" {
+		t.Error("valid (-want +got):\n" + diff)
+	}
+	unknown := writeEvaluation(domain.Evaluation{
+		Ineligibilities: []domain.Ineligibility{{Reason: domain.CodeNotFound}},
+		AsOf:            aTime,
+	})
+	want = &discountv1.ValidateCodeResponse{
+		Ineligibilities: []*discountv1.Ineligibility{{
+			Reason:  discountv1.IneligibilityReason_INELIGIBILITY_REASON_CODE_NOT_FOUND,
+			Message: "no promotion code has this code",
+		}},
+		AsOf: timestamppb.New(aTime),
+	}
+	if diff := cmp.Diff(want, unknown, protocmp.Transform()); diff != "" {
+		t.Error("unknown (-want +got):\n" + diff)
+	}
+}
+
+// everyFieldIsSet fails when a field of m, or of a message in it, has no value:
+// then what is compared with m is compared in part.
+func everyFieldIsSet(t *testing.T, m proto.Message) {
+	t.Helper()
+	fields := m.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		if !m.ProtoReflect().Has(f) {
+			t.Errorf("%s is not set", f.FullName())
+			continue
+		}
+		switch value := m.ProtoReflect().Get(f); {
+		case f.IsList() && f.Message() != nil:
+			everyFieldIsSet(t, value.List().Get(0).Message().Interface())
+		case f.Message() != nil && f.Message().ParentFile().Package() == "discount.v1":
+			everyFieldIsSet(t, value.Message().Interface())
+		}
+	}
+}
+
+// TestEnumsHaveTheNumbersOfTheAPI covers the enums that are converted by number.
+func TestEnumsHaveTheNumbersOfTheAPI(t *testing.T) {
+	for _, e := range []struct {
+		enum protoreflect.Enum
+		want []uint8 // by number, from 0
+		says []string
+	}{
+		{discountv1.DiscountDuration(0), numbers(domain.DurationDefault, domain.DurationOnce, domain.DurationRepeating, domain.DurationForever, domain.DurationCycles),
+			[]string{"UNSPECIFIED", "ONCE", "REPEATING", "FOREVER", "CYCLES"}},
+		{discountv1.UnitOrder(0), numbers(domain.UnitOrderDefault, domain.CheapestFirst, domain.DearestFirst),
+			[]string{"UNSPECIFIED", "CHEAPEST_FIRST", "DEAREST_FIRST"}},
+		{discountv1.MinimumAmountBasis(0), numbers(domain.BasisDefault, domain.BasisWholeOrder, domain.BasisEligibleLines),
+			[]string{"UNSPECIFIED", "WHOLE_ORDER", "ELIGIBLE_LINES"}},
+		{discountv1.Allocation(0), numbers(domain.AllocationDefault, domain.AcrossProportional, domain.AcrossByQuantity, domain.PerLine, domain.PerUnit),
+			[]string{"UNSPECIFIED", "ACROSS_PROPORTIONAL", "ACROSS_BY_QUANTITY", "PER_LINE", "PER_UNIT"}},
+		{discountv1.RoundingScope(0), numbers(domain.RoundingDefault, domain.RoundPerOrder, domain.RoundPerLine, domain.RoundPerUnit),
+			[]string{"UNSPECIFIED", "ORDER", "LINE", "UNIT"}},
+		{discountv1.PromotionCodeStatus(0), numbers[domain.PromotionStatus](0, domain.StatusActive, domain.StatusScheduled, domain.StatusInactive,
+			domain.StatusExpired, domain.StatusExhausted, domain.StatusCouponInvalid, domain.StatusSuperseded, domain.StatusDeleted, domain.StatusPending),
+			[]string{"UNSPECIFIED", "ACTIVE", "SCHEDULED", "INACTIVE", "EXPIRED", "EXHAUSTED", "COUPON_INVALID", "SUPERSEDED", "DELETED", "PENDING"}},
+		{discountv1.IneligibilityReason(0), numbers[domain.Reason](0, domain.CodeNotFound, domain.CodeMalformed, domain.CodeInactive,
+			domain.NotYetActive, domain.CodeExpired, domain.CouponExpired, domain.CouponDeleted, domain.CodeMaxRedemptionsReached,
+			domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached, domain.PeriodLimitReached, domain.FullyReserved,
+			domain.BudgetExhausted, domain.BudgetInsufficient, domain.CustomerRequired, domain.CustomerMismatch, domain.NotFirstTransaction,
+			domain.OrderRequired, domain.MinimumAmountNotMet, domain.MinimumQuantityNotMet, domain.CurrencyMismatch,
+			domain.NoApplicableItems, domain.GiftBalanceExhausted, domain.MaximumQuantityExceeded),
+			[]string{"UNSPECIFIED", "CODE_NOT_FOUND", "CODE_MALFORMED", "CODE_INACTIVE",
+				"NOT_YET_ACTIVE", "CODE_EXPIRED", "COUPON_EXPIRED", "COUPON_DELETED", "CODE_MAX_REDEMPTIONS_REACHED",
+				"COUPON_MAX_REDEMPTIONS_REACHED", "CUSTOMER_MAX_REDEMPTIONS_REACHED", "PERIOD_LIMIT_REACHED", "FULLY_RESERVED",
+				"BUDGET_EXHAUSTED", "BUDGET_INSUFFICIENT", "CUSTOMER_REQUIRED", "CUSTOMER_MISMATCH", "NOT_FIRST_TRANSACTION",
+				"ORDER_REQUIRED", "MINIMUM_AMOUNT_NOT_MET", "MINIMUM_QUANTITY_NOT_MET", "CURRENCY_MISMATCH",
+				"NO_APPLICABLE_ITEMS", "GIFT_BALANCE_EXHAUSTED", "MAXIMUM_QUANTITY_EXCEEDED"}},
+	} {
+		all := e.enum.Descriptor().Values()
+		if all.Len() != len(e.want) {
+			t.Errorf("%s has %d values, the domain %d", e.enum.Descriptor().Name(), all.Len(), len(e.want))
+		}
+		prefix := strings.TrimSuffix(string(all.ByNumber(0).Name()), "UNSPECIFIED")
+		for i, number := range e.want {
+			value := all.ByNumber(protoreflect.EnumNumber(number))
+			if value == nil || string(value.Name()) != prefix+e.says[i] {
+				t.Errorf("%d is %v, want %s%s", number, value, prefix, e.says[i])
+			}
+		}
+	}
+}
+
+func numbers[E ~uint8](values ...E) []uint8 {
+	var out []uint8
+	for _, v := range values {
+		out = append(out, uint8(v))
+	}
+	return out
+}
+
+func TestEveryStateOfARedemptionHasANameInTheAPI(t *testing.T) {
+	for state, want := range map[domain.RedemptionState]string{
+		domain.RedemptionReserved: "RESERVED",
+		domain.RedemptionRedeemed: "REDEEMED",
+		domain.RedemptionReleased: "RELEASED",
+		domain.RedemptionExpired:  "EXPIRED",
+		domain.RedemptionVoided:   "VOIDED",
+	} {
+		if got := writeRedemptionState(state).String(); got != "REDEMPTION_STATE_"+want {
+			t.Errorf("%c is %s, want %s", state, got, want)
+		}
+	}
+}
