@@ -16,14 +16,17 @@ type cart struct {
 	shipping int64 // what is left of its price
 }
 
-// runsOf appends one run for each line of o to buf.
-func runsOf(o *Order, buf []run) []run {
-	buf = slices.Grow(buf, len(o.Lines))
+// newCart returns a cart of which nothing is taken off, with its runs in buf if
+// they fit.
+func newCart(o *Order, buf []run) cart {
+	if cap(buf) < len(o.Lines) {
+		buf = make([]run, 0, len(o.Lines))
+	}
 	for i := range o.Lines {
 		l := &o.Lines[i]
-		buf = append(buf, run{line: i, quantity: l.Quantity, left: l.UnitAmountMinor})
+		buf = append(buf, run{line: int32(i), quantity: l.Quantity, left: l.UnitAmountMinor})
 	}
-	return buf
+	return cart{order: o, runs: buf, shipping: o.ShippingAmountMinor}
 }
 
 // work is one discount being computed on a cart.
@@ -74,7 +77,7 @@ func (w *work) prepare(original bool) {
 	floor, _ := AmountIn(t.Caps.MinUnitAmount, o.Currency)
 	scope := newScope(&t.AppliesTo, o)
 
-	line, eligible := -1, false
+	line, eligible := int32(-1), false
 	for i := range w.runs {
 		r := &w.runs[i]
 		l := &o.Lines[r.line]
@@ -147,11 +150,12 @@ func (d *AppliedDiscount) grantTrial(f *FreeTrial, now time.Time) {
 
 // lineDiscounts returns what runs take, line by line.
 func lineDiscounts(o *Order, runs []run) []LineDiscount {
-	lines := make([]LineDiscount, 0, len(o.Lines))
+	lines := make([]LineDiscount, len(o.Lines))
 	units := make([]UnitDiscount, 0, 2*len(runs)) // one array for all lines
 	for from := 0; from < len(runs); {
 		to := lineEnd(runs, from)
-		line := LineDiscount{LineID: o.Lines[runs[from].line].ID}
+		line := &lines[runs[from].line]
+		line.LineID = o.Lines[runs[from].line].ID
 		start := len(units)
 		for i := from; i < to; i++ {
 			r := &runs[i]
@@ -159,7 +163,6 @@ func lineDiscounts(o *Order, runs []run) []LineDiscount {
 			units = appendUnits(units, r.quantity, r.take, r.more)
 		}
 		line.Units = fallingUnits(units[start:len(units):len(units)])
-		lines = append(lines, line)
 		from = to
 	}
 	return lines
@@ -178,7 +181,11 @@ func appendUnits(units []UnitDiscount, quantity, take, more int64) []UnitDiscoun
 
 // fallingUnits sorts units by falling amount and joins equal ones, in place.
 func fallingUnits(units []UnitDiscount) []UnitDiscount {
-	if len(units) < 2 {
+	falling := true
+	for i := 1; i < len(units); i++ {
+		falling = falling && units[i-1].AmountMinor > units[i].AmountMinor
+	}
+	if falling {
 		return units
 	}
 	slices.SortFunc(units, func(a, b UnitDiscount) int { return cmp.Compare(b.AmountMinor, a.AmountMinor) })

@@ -44,7 +44,7 @@ type StackedDiscount struct {
 // placed, whatever was taken off before. Which discounts may be combined, and
 // which goes first, is for the caller to decide.
 func ApplyAll(o *Order, terms []Terms, mode StackMode, now time.Time) Stacked {
-	c := cart{order: o, runs: runsOf(o, nil), shipping: o.ShippingAmountMinor}
+	c := newCart(o, nil)
 	each := make([]StackedDiscount, len(terms))
 	var longest *FreeTrial
 	for i := range terms {

@@ -97,5 +97,10 @@ func (s *nameSet) hasAny(names []string) bool {
 	if len(s.names) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(names, s.has)
+	for _, name := range names {
+		if s.has(name) {
+			return true
+		}
+	}
+	return false
 }

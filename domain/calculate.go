@@ -62,8 +62,11 @@ func (w *work) limitUnits() {
 	inOrder, inLine := orMax(c.MaxUnits), orMax(c.MaxUnitsPerLine)
 	used := make([]int64, len(w.order.Lines))
 	var pieces []piece
-	for _, place := range byPrice(w.runs, order, func(r *run) bool { return r.eligible }) {
+	for _, place := range byPrice(w.runs, order) {
 		r := &w.runs[place]
+		if !r.eligible {
+			continue
+		}
 		if n := min(r.quantity, inLine-used[r.line], inOrder); n > 0 {
 			pieces = append(pieces, piece{place: place, quantity: n, eligible: true})
 			used[r.line] += n

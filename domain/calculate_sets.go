@@ -3,6 +3,8 @@
 
 package domain
 
+import "slices"
+
 // A set is a number of units that earn a discount together: what is bought and
 // what is had for it, a group, or a bundle. A unit serves in one set only, also
 // when several discounts follow each other on what is left.
@@ -51,8 +53,7 @@ func (w *work) sides(b *BuyXGetY) sides {
 
 	inLine := orMax(w.terms.Caps.MaxUnitsPerLine)
 	perLine := make([]int64, len(w.order.Lines))
-	all := func(*run) bool { return true }
-	for _, i := range byPrice(w.runs, b.order(), all) {
+	for _, i := range byPrice(w.runs, b.order()) {
 		r := &w.runs[i]
 		if gets[i] {
 			s.get[i] = min(r.quantity, inLine-perLine[r.line])
@@ -86,7 +87,7 @@ func (w *work) selected(a *AppliesTo, marks []bool) {
 // discounted it takes no more than spare: the rest is kept to be discounted.
 func (s *sides) takeBuys(runs []run, quantity, spare int64) []piece {
 	var pieces []piece
-	for _, i := range byPrice(runs, DearestFirst, func(*run) bool { return true }) {
+	for _, i := range byPrice(runs, DearestFirst) {
 		if !s.buy[i] {
 			continue
 		}
@@ -108,7 +109,7 @@ func (s *sides) takeBuys(runs []run, quantity, spare int64) []piece {
 // takeGets takes the units to discount from those that are not bought.
 func (s *sides) takeGets(runs []run, quantity int64, order UnitOrder) []piece {
 	var pieces []piece
-	for _, i := range byPrice(runs, order, func(*run) bool { return true }) {
+	for _, i := range byPrice(runs, order) {
 		n := min(quantity, s.get[i], runs[i].quantity-s.used[i])
 		if n == 0 {
 			continue
@@ -179,7 +180,7 @@ func (w *work) acrossSet() Allocation {
 // Sets that lie within one run are alike and are formed together, so that there
 // are at most two kinds of sets for every run.
 func (w *work) formSets(size, limit int64, divide func(slots []slot, price, room int64) bool) Ineligibility {
-	places := byPrice(w.runs, DearestFirst, func(r *run) bool { return r.eligible })
+	places := slices.DeleteFunc(byPrice(w.runs, DearestFirst), func(i int) bool { return !w.runs[i].eligible })
 	var units int64
 	for _, i := range places {
 		units += w.runs[i].quantity
@@ -198,7 +199,7 @@ func (w *work) formSets(size, limit int64, divide func(slots []slot, price, room
 		for missing := size; missing > 0; {
 			r := &w.runs[places[0]]
 			n := min(missing, r.quantity-used)
-			slots = append(slots, slot{weight: r.weight, room: r.room, count: n, from: places[0]})
+			slots = append(slots, slot{weight: r.weight, room: r.room, count: n, from: int32(places[0])})
 			price += r.price * n
 			room += r.room * n
 			missing -= n
@@ -213,7 +214,7 @@ func (w *work) formSets(size, limit int64, divide func(slots []slot, price, room
 		for i := range slots {
 			s := &slots[i]
 			pieces = append(pieces, piece{
-				place: s.from, quantity: s.count * alike,
+				place: int(s.from), quantity: s.count * alike,
 				take: s.share, more: s.more * alike, eligible: true, serves: true,
 			})
 		}

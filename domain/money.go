@@ -40,6 +40,9 @@ func AmountIn(amounts []Money, c Currency) (int64, bool) {
 // positive d, through a 128-bit product. The quotient must fit 63 bits.
 func mulDiv(a, b, d int64) (quotient, remainder int64) {
 	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi == 0 { // the usual case, and a faster division
+		return int64(lo / uint64(d)), int64(lo % uint64(d))
+	}
 	q, r := bits.Div64(hi, lo, uint64(d))
 	return int64(q), int64(r)
 }

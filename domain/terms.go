@@ -25,7 +25,7 @@ func (t *Terms) NeedsOrder() bool {
 // to the total, exactly. The steps and their order are in docs/discounts.md.
 func (t *Terms) Apply(o *Order, now time.Time) (AppliedDiscount, []Ineligibility) {
 	var inline [inlineSlots]run
-	c := cart{order: o, runs: runsOf(o, inline[:0]), shipping: o.ShippingAmountMinor}
+	c := newCart(o, inline[:0])
 	w, against := c.apply(t, false)
 	if len(against) > 0 {
 		return AppliedDiscount{}, against

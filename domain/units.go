@@ -12,7 +12,6 @@ import (
 // runs of an order are in the order of its lines. Working with runs keeps a line
 // of a million units as cheap as a line of one.
 type run struct {
-	line     int
 	quantity int64
 
 	left  int64 // what a unit still costs
@@ -23,6 +22,7 @@ type run struct {
 	take   int64 // what this discount takes off each unit
 	more   int64 // so many units take one more
 
+	line     int32
 	eligible bool // whether this discount may touch it
 	full     bool // whether its room decided what it takes
 	served   bool // whether an earlier discount counted it in a set
@@ -60,7 +60,7 @@ func spread(total int64, runs []run) {
 	lines := inline[:0]
 	for from := 0; from < len(runs); {
 		to := lineEnd(runs, from)
-		line := slot{count: 1, from: from, to: to}
+		line := slot{count: 1, from: int32(from), to: int32(to)}
 		for i := from; i < to; i++ {
 			if r := &runs[i]; r.eligible && !r.full {
 				line.weight += r.weight * r.quantity
@@ -122,13 +122,17 @@ func spreadUnits(total int64, runs []run) {
 	}
 	if n == 1 {
 		r := &runs[only]
+		if r.quantity == 1 {
+			r.take = total
+			return
+		}
 		r.take, r.more = total/r.quantity, total%r.quantity
 		return
 	}
 	slots := make([]slot, 0, n)
 	for i := range runs {
 		if r := &runs[i]; r.eligible && !r.full {
-			slots = append(slots, slot{weight: r.weight, room: r.room, count: r.quantity, from: i})
+			slots = append(slots, slot{weight: r.weight, room: r.room, count: r.quantity, from: int32(i)})
 		}
 	}
 	allocate(total, slots)
@@ -138,14 +142,12 @@ func spreadUnits(total int64, runs []run) {
 	}
 }
 
-// byPrice returns the places of the runs that pass ok in the given order of
-// price, the earlier line first when prices are equal.
-func byPrice(runs []run, order UnitOrder, ok func(*run) bool) []int {
-	places := make([]int, 0, len(runs))
-	for i := range runs {
-		if ok(&runs[i]) {
-			places = append(places, i)
-		}
+// byPrice returns the places of runs in the given order of price, the earlier
+// line first when prices are equal.
+func byPrice(runs []run, order UnitOrder) []int {
+	places := make([]int, len(runs))
+	for i := range places {
+		places[i] = i
 	}
 	slices.SortStableFunc(places, func(a, b int) int {
 		if order == CheapestFirst {
@@ -208,11 +210,11 @@ func even(runs []run) []run {
 // shrink makes runs take total instead of what they take, each as much less in
 // proportion.
 func shrink(total int64, runs []run) []run {
-	runs = even(runs)
-	for i := range runs {
-		r := &runs[i]
+	shrunk := even(runs)
+	for i := range shrunk {
+		r := &shrunk[i]
 		r.weight, r.room, r.eligible = r.take, r.take, r.take > 0
 	}
-	spread(total, runs)
-	return runs
+	spread(total, shrunk)
+	return shrunk
 }
