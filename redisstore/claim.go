@@ -5,6 +5,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -104,7 +105,12 @@ func (s *Store) claim(ctx context.Context, who claimant) (domain.PromotionCodeVi
 	}
 	switch result {
 	case claimed:
-		return s.activate(ctx, who)
+		view, err := s.activate(ctx, who)
+		if errors.Is(err, domain.ErrRequestIDReused) {
+			// Another command with this id came first: this one must not have been.
+			return s.giveUp(ctx, who, err)
+		}
+		return view, err
 	case activated:
 		return s.PromotionCode(ctx, who.promotion.Name)
 	case conflict:
@@ -277,6 +283,9 @@ func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) 
 	r, err := s.run(ctx, promotionActivate,
 		[]string{s.keys.promotions(o.name.Coupon, o.name.ID.Bucket()), s.keys.commands(o.name.Coupon)},
 		o.name.ID.Suffix(), o.token, requestKey(req.id), req.fingerprint, string(o.name.ID))
+	if err == nil && r.outcome == outcomeReused {
+		err = domain.ErrRequestIDReused
+	}
 	return r.outcome == outcomeOK, err
 }
 
@@ -303,6 +312,9 @@ func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
 		[]string{s.keys.promotions(r.name.Coupon, r.name.ID.Bucket()), s.keys.commands(r.name.Coupon)},
 		r.name.ID.Suffix(), string(r.read), r.readToken, string(r.to), s.token(),
 		requestKey(r.request.id), r.request.fingerprint, string(r.name.ID), forget)
+	if err == nil && out.outcome == outcomeReused {
+		err = domain.ErrRequestIDReused
+	}
 	return out.outcome == outcomeOK, err
 }
 

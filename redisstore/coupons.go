@@ -98,13 +98,16 @@ func (s *Store) changeCoupon(
 	change func(*domain.CouponSnapshot, time.Time) (bool, error),
 ) (domain.CouponView, error) {
 	for range attempts {
+		// In this order, so that what is read is not older than what the command
+		// did when it was carried out before.
+		done, seenErr := s.commandSeen(ctx, id, request, fingerprint)
 		st, err := s.read(ctx, subject{coupon: id})
-		if err != nil {
+		switch {
+		case err != nil:
 			return domain.CouponView{}, err
-		}
-		if done, err := s.commandSeen(ctx, id, request, fingerprint); err != nil {
-			return domain.CouponView{}, err
-		} else if done != nil {
+		case seenErr != nil:
+			return domain.CouponView{}, seenErr
+		case done != nil:
 			return couponView(st.Coupon, s.now()), nil
 		}
 		c := st.Coupon
@@ -113,7 +116,7 @@ func (s *Store) changeCoupon(
 		case err != nil:
 			return domain.CouponView{}, err
 		case !write:
-			return couponView(st.Coupon, s.now()), nil
+			return couponView(st.Coupon, s.now()), s.noteCommand(ctx, id, commandRequest{request, fingerprint}, "")
 		case version != 0 && version != st.Coupon.Version:
 			return domain.CouponView{}, domain.ErrAborted
 		}
@@ -171,4 +174,17 @@ func (s *Store) commandSeen(ctx context.Context, c domain.CouponID, request, fin
 		return nil, domain.ErrRequestIDReused
 	}
 	return &seenCommand{code: domain.PromotionCodeID(seen[len(fingerprint)+1:])}, nil
+}
+
+// noteCommand uses a request id up for a command that had nothing to change. It
+// fails with ErrRequestIDReused when another command has used it meanwhile.
+func (s *Store) noteCommand(ctx context.Context, c domain.CouponID, req commandRequest, code domain.PromotionCodeID) error {
+	if req.id == "" {
+		return nil
+	}
+	r, err := s.run(ctx, commandNote, []string{s.keys.commands(c)}, requestKey(req.id), req.fingerprint, string(code))
+	if err == nil && r.outcome == outcomeReused {
+		err = domain.ErrRequestIDReused
+	}
+	return err
 }

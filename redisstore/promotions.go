@@ -223,12 +223,12 @@ func (s *Store) retire(ctx context.Context, name domain.PromotionCodeName, req c
 		}
 		p := st.PromotionCode
 		switch {
-		case done, p.State == domain.PromotionSuperseded:
+		case done:
 			return s.promotionView(st), nil
-		case p.State == domain.PromotionDeleted && to == domain.PromotionDeleted:
-			return s.promotionView(st), nil
-		case p.State == domain.PromotionDeleted:
+		case p.State == domain.PromotionDeleted && to != domain.PromotionDeleted:
 			return domain.PromotionCodeView{}, deleted(name)
+		case p.State == domain.PromotionDeleted, p.State == domain.PromotionSuperseded:
+			return s.promotionView(st), s.noteCommand(ctx, name.Coupon, req, name.ID)
 		}
 		ok, err := s.writeRetired(ctx, retirement{name: name, read: p.State, readToken: st.token, to: to, request: req})
 		if err != nil {
@@ -294,14 +294,15 @@ func updated(cmd domain.UpdatePromotionCode, st *state, now time.Time) (domain.P
 }
 
 // readForCommand reads a promotion code and whether the command was carried out
-// before.
+// before. The latter comes first: what is read then is not older than what the
+// command did.
 func (s *Store) readForCommand(ctx context.Context, name domain.PromotionCodeName, req commandRequest) (*state, bool, error) {
+	seen, seenErr := s.commandSeen(ctx, name.Coupon, req.id, req.fingerprint)
 	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
 	if err != nil {
 		return nil, false, err
 	}
-	seen, err := s.commandSeen(ctx, name.Coupon, req.id, req.fingerprint)
-	return st, seen != nil, err
+	return st, seen != nil, seenErr
 }
 
 func deleted(name domain.PromotionCodeName) error {

@@ -7,6 +7,9 @@
 -- KEYS     bucket
 -- ARGV     form scope
 -- OUTCOMES ok
-local out = claim_conflicting(KEYS[1], ARGV[1], ARGV[2])
+local bucket = KEYS[1]
+local form, scope = ARGV[1], ARGV[2]
+
+local out = claim_conflicting(bucket, form, scope)
 table.insert(out, 1, 'ok')
 return out

@@ -34,6 +34,9 @@ local p = {
 if not (coupon_fit(head, now) and promotion_fit(p, now)) then
   return { 'unfit' }
 end
+if redis.call('HEXISTS', definitions, field) == 1 then
+  return { 'taken' } -- never without a record; asking proves the key's type
+end
 
 promotion_write(promotions, field, p)
 redis.call('HSET', definitions, field, text)

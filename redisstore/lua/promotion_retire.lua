@@ -8,7 +8,7 @@
 -- USES     promotion request
 -- KEYS     promotions requests
 -- ARGV     field read_state read_token state token request fingerprint code forget
--- OUTCOMES ok moved
+-- OUTCOMES ok moved replay reused
 local promotions, requests = KEYS[1], KEYS[2]
 local field, read_state, read_token, state, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local request, fingerprint, code, forget = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
@@ -16,6 +16,10 @@ local request, fingerprint, code, forget = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local p = promotion_read(promotions, field)
 if p and p.state == state and p.token == token then
   return { 'ok' } -- this very write, sent twice
+end
+local seen = forget == '' and request_seen(requests, request, fingerprint)
+if seen then
+  return seen
 end
 if not p or p.state ~= read_state or p.token ~= read_token or p.state == 'S' or p.state == 'D' then
   return { 'moved' }

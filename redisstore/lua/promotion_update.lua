@@ -12,7 +12,8 @@ local field, version, text, max, max_customer = ARGV[1], ARGV[2], ARGV[3], ARGV[
 local request, fingerprint, code = ARGV[6], ARGV[7], ARGV[8]
 
 local p = promotion_read(promotions, field)
-if p and tonumber(p.version) == version + 1 and redis.call('HGET', definitions, field) == text then
+local current = redis.call('HGET', definitions, field)
+if p and tonumber(p.version) == version + 1 and current == text then
   return { 'ok' } -- this very write, sent twice
 end
 local seen = request_seen(requests, request, fingerprint)

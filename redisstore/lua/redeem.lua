@@ -168,6 +168,11 @@ end
 if length == first then
   return out
 end
+for at = first - first % page_size + page_size, length - 1, page_size do
+  if redis.call('LLEN', page_key(at)) ~= 0 then
+    return { 'broken' }
+  end
+end
 
 -- Write.
 redis.call('HSET', head, 'r', string.format('%d', redeemed), 'q', string.format('%d', length))

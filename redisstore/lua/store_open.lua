@@ -6,8 +6,11 @@
 -- KEYS     meta
 -- ARGV     store_id layout buckets hash_key_fingerprint
 -- OUTCOMES ok
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'id', ARGV[1], 'layout', ARGV[2], 'buckets', ARGV[3], 'hash_key', ARGV[4])
+local meta = KEYS[1]
+local store_id, layout, buckets, hash_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+if redis.call('EXISTS', meta) == 0 then
+  redis.call('HSET', meta, 'id', store_id, 'layout', layout, 'buckets', buckets, 'hash_key', hash_key)
 end
-local m = redis.call('HMGET', KEYS[1], 'id', 'layout', 'buckets', 'hash_key')
+local m = redis.call('HMGET', meta, 'id', 'layout', 'buckets', 'hash_key')
 return { 'ok', m[1] or '', m[2] or '', m[3] or '', m[4] or '' }
