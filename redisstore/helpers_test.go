@@ -1,0 +1,348 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
+	"github.com/discountd/discountd/internal/redistest"
+)
+
+// What all tests of this package use: stores to test on, a clock, and builders.
+
+// epoch is when a test's clock begins: an instant with milliseconds.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
+
+// fakeClock is a clock that goes only when it is told to.
+type fakeClock struct{ ms atomic.Int64 }
+
+func newClock() *fakeClock {
+	c := &fakeClock{}
+	c.Set(epoch)
+	return c
+}
+
+func (c *fakeClock) Now() time.Time          { return time.UnixMilli(c.ms.Load()).UTC() }
+func (c *fakeClock) Set(t time.Time)         { c.ms.Store(t.UnixMilli()) }
+func (c *fakeClock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// env is a store under test and what belongs to it. The embedded Store is the
+// first of its servers; more are opened with server.
+type env struct {
+	*Store
+	t      testing.TB
+	clock  *fakeClock
+	prefix string
+	// client is the Store's own; its keys are watched.
+	client redis.UniversalClient
+	// dial makes another client of the same Redis.
+	dial func() redis.UniversalClient
+}
+
+// backend is a kind of Redis that a store runs on.
+type backend struct {
+	name string
+	dial func(t testing.TB) func() redis.UniversalClient
+}
+
+var (
+	onMini = backend{"miniredis", func(t testing.TB) func() redis.UniversalClient {
+		addr := redistest.Mini(t).Addr()
+		return func() redis.UniversalClient { return redistest.ClientAt(t, addr) }
+	}}
+	onRedis = backend{"redis", func(t testing.TB) func() redis.UniversalClient {
+		server := redistest.Server(t)
+		return func() redis.UniversalClient { return redistest.Client(t, server) }
+	}}
+	onCluster = backend{"cluster", func(t testing.TB) func() redis.UniversalClient {
+		cluster := redistest.Cluster(t)
+		return func() redis.UniversalClient { return redistest.Client(t, cluster) }
+	}}
+)
+
+// open opens a store of the test's own on a backend.
+func open(t testing.TB, b backend) *env {
+	t.Helper()
+	return openAt(t, b.dial(t))
+}
+
+// openAt opens a store of the test's own in the Redis that dial makes clients of.
+func openAt(t testing.TB, dial func() redis.UniversalClient) *env {
+	t.Helper()
+	e := &env{t: t, clock: newClock(), prefix: redistest.Prefix(t), dial: dial}
+	registerPrefix(e.prefix)
+	e.Store, e.client = e.open(e.clock)
+	return e
+}
+
+// server opens the same store once more, as another server process would: with a
+// client of its own, by the same clock.
+func (e *env) server() *Store {
+	e.t.Helper()
+	s, _ := e.open(e.clock)
+	return s
+}
+
+// serverAt is server by another clock.
+func (e *env) serverAt(c *fakeClock) *Store {
+	e.t.Helper()
+	s, _ := e.open(c)
+	return s
+}
+
+func (e *env) open(c *fakeClock) (*Store, redis.UniversalClient) {
+	e.t.Helper()
+	client := e.dial()
+	client.AddHook(watcher{e.t, e.prefix})
+	s, err := Open(e.t.Context(), client, Options{Prefix: e.prefix, HashKeyFingerprint: "tests", Clock: c.Now})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return s, client
+}
+
+// ctx is the context of the test.
+func (e *env) ctx() context.Context { return e.t.Context() }
+
+// onEach runs a test on every kind of Redis, in parallel, but for those that
+// skipped names.
+func onEach(t *testing.T, test func(t *testing.T, e *env)) {
+	t.Helper()
+	t.Parallel()
+	for _, b := range []backend{onMini, onRedis, onCluster} {
+		if reason, ok := skipped[b.name][t.Name()]; ok {
+			t.Logf("not on %s: %s", b.name, reason)
+			continue
+		}
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t, b))
+		})
+	}
+}
+
+// skipped names the tests that do not run on a kind of Redis, and why.
+var skipped = map[string]map[string]string{}
+
+// Builders. Each takes functions that change what it builds.
+
+func pointer[T any](v T) *T { return &v }
+
+// percentOff is a coupon that takes off 25 %.
+func percentOff(id domain.CouponID, change ...func(*domain.Coupon)) domain.Coupon {
+	c := domain.Coupon{ID: id, DisplayName: "A quarter off"}
+	c.Discount.PercentOff = &domain.PercentOff{BasisPoints: 2_500}
+	for _, f := range change {
+		f(&c)
+	}
+	return c
+}
+
+func limitedTo(n int64) func(*domain.Coupon) {
+	return func(c *domain.Coupon) { c.MaxRedemptions = &n }
+}
+
+func limitedPerCustomerTo(n int64) func(*domain.Coupon) {
+	return func(c *domain.Coupon) { c.MaxRedemptionsPerCustomer = &n }
+}
+
+// promotionCode is a promotion code of a coupon; no code asks for a generated one.
+func promotionCode(c domain.CouponID, code string, change ...func(*domain.PromotionCode)) domain.PromotionCode {
+	p := domain.PromotionCode{Name: domain.PromotionCodeName{Coupon: c}}
+	if code != "" {
+		p.Code = parsedCode(code)
+	}
+	for _, f := range change {
+		f(&p)
+	}
+	return p
+}
+
+func codeLimitedTo(n int64) func(*domain.PromotionCode) {
+	return func(p *domain.PromotionCode) { p.MaxRedemptions = &n }
+}
+
+func codeLimitedPerCustomerTo(n int64) func(*domain.PromotionCode) {
+	return func(p *domain.PromotionCode) { p.MaxRedemptionsPerCustomer = &n }
+}
+
+func boundToID(id string) func(*domain.PromotionCode) {
+	return func(p *domain.PromotionCode) { p.CustomerID = id }
+}
+
+func boundToEmail(h domain.EmailHash) func(*domain.PromotionCode) {
+	return func(p *domain.PromotionCode) { p.EmailHash = h }
+}
+
+func parsedCode(s string) domain.Code {
+	c, err := domain.ParseCode(s)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// byCode is a request to redeem what a customer typed; byName and byCoupon name
+// what is to be redeemed.
+func byCode(request, code string, change ...func(*domain.RedeemRequest)) domain.RedeemRequest {
+	return redeemRequest(request, domain.Source{Code: code}, change)
+}
+
+func byName(request string, name domain.PromotionCodeName, change ...func(*domain.RedeemRequest)) domain.RedeemRequest {
+	return redeemRequest(request, domain.Source{PromotionCode: name}, change)
+}
+
+func byCoupon(request string, id domain.CouponID, change ...func(*domain.RedeemRequest)) domain.RedeemRequest {
+	return redeemRequest(request, domain.Source{Coupon: id}, change)
+}
+
+func redeemRequest(request string, source domain.Source, change []func(*domain.RedeemRequest)) domain.RedeemRequest {
+	r := domain.RedeemRequest{RequestID: request, ValidateRequest: domain.ValidateRequest{Source: source, Order: orderOf(10_000)}}
+	for _, f := range change {
+		f(&r)
+	}
+	return r
+}
+
+func withCustomer(id string) func(*domain.RedeemRequest) {
+	return func(r *domain.RedeemRequest) { r.Customer.ID = id }
+}
+
+func withEmail(h domain.EmailHash) func(*domain.RedeemRequest) {
+	return func(r *domain.RedeemRequest) { r.Customer.EmailHash = h }
+}
+
+func withOrder(o *domain.Order) func(*domain.RedeemRequest) {
+	return func(r *domain.RedeemRequest) { r.Order = o }
+}
+
+// orderOf is an order of one line in euros.
+func orderOf(amountMinor int64) *domain.Order {
+	return &domain.Order{ID: "order", Currency: "EUR", Lines: []domain.OrderLine{
+		{ID: "line", ProductID: "product", UnitAmountMinor: amountMinor, Quantity: 1},
+	}}
+}
+
+// newID is an id that no other test uses.
+func newID() string { return rand.Text()[:13] }
+
+// What tests do again and again; each fails the test when it does not succeed.
+
+func (e *env) createCoupon(c domain.Coupon) domain.CouponView {
+	e.t.Helper()
+	v, err := e.CreateCoupon(e.ctx(), domain.CreateCoupon{Coupon: c})
+	if err != nil {
+		e.t.Fatalf("create %s: %v", c.ID, err)
+	}
+	return v
+}
+
+func (e *env) createCode(p domain.PromotionCode) domain.PromotionCodeView {
+	e.t.Helper()
+	v, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{PromotionCode: p})
+	if err != nil {
+		e.t.Fatalf("create %s: %v", p.Code, err)
+	}
+	return v
+}
+
+func (e *env) redeem(r domain.RedeemRequest) domain.Redemption {
+	e.t.Helper()
+	v, err := e.Redeem(e.ctx(), r)
+	if err != nil {
+		e.t.Fatalf("redeem %s: %v", r.RequestID, err)
+	}
+	return v
+}
+
+func (e *env) deactivate(n domain.PromotionCodeName) domain.PromotionCodeView {
+	e.t.Helper()
+	v, err := e.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{Name: n})
+	if err != nil {
+		e.t.Fatalf("deactivate %s: %v", n, err)
+	}
+	return v
+}
+
+func (e *env) coupon(id domain.CouponID) domain.CouponView {
+	e.t.Helper()
+	v, err := e.Coupon(e.ctx(), id)
+	if err != nil {
+		e.t.Fatalf("get %s: %v", id, err)
+	}
+	return v
+}
+
+func (e *env) code(n domain.PromotionCodeName) domain.PromotionCodeView {
+	e.t.Helper()
+	v, err := e.PromotionCode(e.ctx(), n)
+	if err != nil {
+		e.t.Fatalf("get %s: %v", n, err)
+	}
+	return v
+}
+
+// redemptions returns the whole ledger of a coupon.
+func (e *env) redemptions(id domain.CouponID) []domain.Redemption {
+	e.t.Helper()
+	var all []domain.Redemption
+	q := domain.RedemptionQuery{Coupon: id, Page: domain.Page{Size: 1000}}
+	for {
+		l, err := e.Redemptions(e.ctx(), q)
+		if err != nil {
+			e.t.Fatalf("list redemptions of %s: %v", id, err)
+		}
+		all = append(all, l.Items...)
+		if q.Token = l.Next; q.Token == "" {
+			return all
+		}
+	}
+}
+
+// reasons returns why an error refuses, or fails the test when it does not.
+func reasons(t testing.TB, err error) []domain.Reason {
+	t.Helper()
+	var refused *domain.RefusedError
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+	return reasonsOf(refused.Ineligibilities)
+}
+
+func reasonsOf(list []domain.Ineligibility) []domain.Reason {
+	var out []domain.Reason
+	for _, i := range list {
+		out = append(out, i.Reason)
+	}
+	return out
+}
+
+// isError reports whether err is an error of type E.
+func isError[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// all runs f n times at once and returns when all have ended.
+func all(n int, f func(i int)) {
+	var running sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		running.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	running.Wait()
+}
