@@ -319,31 +319,47 @@ func TestEnumsHaveTheNumbersOfTheAPI(t *testing.T) {
 		want []uint8 // by number, from 0
 		says []string
 	}{
-		{discountv1.DiscountDuration(0), numbers(domain.DurationDefault, domain.DurationOnce, domain.DurationRepeating, domain.DurationForever, domain.DurationCycles),
-			[]string{"UNSPECIFIED", "ONCE", "REPEATING", "FOREVER", "CYCLES"}},
-		{discountv1.UnitOrder(0), numbers(domain.UnitOrderDefault, domain.CheapestFirst, domain.DearestFirst),
-			[]string{"UNSPECIFIED", "CHEAPEST_FIRST", "DEAREST_FIRST"}},
-		{discountv1.MinimumAmountBasis(0), numbers(domain.BasisDefault, domain.BasisWholeOrder, domain.BasisEligibleLines),
-			[]string{"UNSPECIFIED", "WHOLE_ORDER", "ELIGIBLE_LINES"}},
-		{discountv1.Allocation(0), numbers(domain.AllocationDefault, domain.AcrossProportional, domain.AcrossByQuantity, domain.PerLine, domain.PerUnit),
-			[]string{"UNSPECIFIED", "ACROSS_PROPORTIONAL", "ACROSS_BY_QUANTITY", "PER_LINE", "PER_UNIT"}},
-		{discountv1.RoundingScope(0), numbers(domain.RoundingDefault, domain.RoundPerOrder, domain.RoundPerLine, domain.RoundPerUnit),
-			[]string{"UNSPECIFIED", "ORDER", "LINE", "UNIT"}},
-		{discountv1.PromotionCodeStatus(0), numbers[domain.PromotionStatus](0, domain.StatusActive, domain.StatusScheduled, domain.StatusInactive,
-			domain.StatusExpired, domain.StatusExhausted, domain.StatusCouponInvalid, domain.StatusSuperseded, domain.StatusDeleted, domain.StatusPending),
-			[]string{"UNSPECIFIED", "ACTIVE", "SCHEDULED", "INACTIVE", "EXPIRED", "EXHAUSTED", "COUPON_INVALID", "SUPERSEDED", "DELETED", "PENDING"}},
-		{discountv1.IneligibilityReason(0), numbers[domain.Reason](0, domain.CodeNotFound, domain.CodeMalformed, domain.CodeInactive,
-			domain.NotYetActive, domain.CodeExpired, domain.CouponExpired, domain.CouponDeleted, domain.CodeMaxRedemptionsReached,
-			domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached, domain.PeriodLimitReached, domain.FullyReserved,
-			domain.BudgetExhausted, domain.BudgetInsufficient, domain.CustomerRequired, domain.CustomerMismatch, domain.NotFirstTransaction,
-			domain.OrderRequired, domain.MinimumAmountNotMet, domain.MinimumQuantityNotMet, domain.CurrencyMismatch,
-			domain.NoApplicableItems, domain.GiftBalanceExhausted, domain.MaximumQuantityExceeded),
-			[]string{"UNSPECIFIED", "CODE_NOT_FOUND", "CODE_MALFORMED", "CODE_INACTIVE",
+		{
+			discountv1.DiscountDuration(0), numbers(domain.DurationDefault, domain.DurationOnce, domain.DurationRepeating, domain.DurationForever, domain.DurationCycles),
+			[]string{"UNSPECIFIED", "ONCE", "REPEATING", "FOREVER", "CYCLES"},
+		},
+		{
+			discountv1.UnitOrder(0), numbers(domain.UnitOrderDefault, domain.CheapestFirst, domain.DearestFirst),
+			[]string{"UNSPECIFIED", "CHEAPEST_FIRST", "DEAREST_FIRST"},
+		},
+		{
+			discountv1.MinimumAmountBasis(0), numbers(domain.BasisDefault, domain.BasisWholeOrder, domain.BasisEligibleLines),
+			[]string{"UNSPECIFIED", "WHOLE_ORDER", "ELIGIBLE_LINES"},
+		},
+		{
+			discountv1.Allocation(0), numbers(domain.AllocationDefault, domain.AcrossProportional, domain.AcrossByQuantity, domain.PerLine, domain.PerUnit),
+			[]string{"UNSPECIFIED", "ACROSS_PROPORTIONAL", "ACROSS_BY_QUANTITY", "PER_LINE", "PER_UNIT"},
+		},
+		{
+			discountv1.RoundingScope(0), numbers(domain.RoundingDefault, domain.RoundPerOrder, domain.RoundPerLine, domain.RoundPerUnit),
+			[]string{"UNSPECIFIED", "ORDER", "LINE", "UNIT"},
+		},
+		{
+			discountv1.PromotionCodeStatus(0), numbers[domain.PromotionStatus](0, domain.StatusActive, domain.StatusScheduled, domain.StatusInactive,
+				domain.StatusExpired, domain.StatusExhausted, domain.StatusCouponInvalid, domain.StatusSuperseded, domain.StatusDeleted, domain.StatusPending),
+			[]string{"UNSPECIFIED", "ACTIVE", "SCHEDULED", "INACTIVE", "EXPIRED", "EXHAUSTED", "COUPON_INVALID", "SUPERSEDED", "DELETED", "PENDING"},
+		},
+		{
+			discountv1.IneligibilityReason(0), numbers[domain.Reason](0, domain.CodeNotFound, domain.CodeMalformed, domain.CodeInactive,
+				domain.NotYetActive, domain.CodeExpired, domain.CouponExpired, domain.CouponDeleted, domain.CodeMaxRedemptionsReached,
+				domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached, domain.PeriodLimitReached, domain.FullyReserved,
+				domain.BudgetExhausted, domain.BudgetInsufficient, domain.CustomerRequired, domain.CustomerMismatch, domain.NotFirstTransaction,
+				domain.OrderRequired, domain.MinimumAmountNotMet, domain.MinimumQuantityNotMet, domain.CurrencyMismatch,
+				domain.NoApplicableItems, domain.GiftBalanceExhausted, domain.MaximumQuantityExceeded),
+			[]string{
+				"UNSPECIFIED", "CODE_NOT_FOUND", "CODE_MALFORMED", "CODE_INACTIVE",
 				"NOT_YET_ACTIVE", "CODE_EXPIRED", "COUPON_EXPIRED", "COUPON_DELETED", "CODE_MAX_REDEMPTIONS_REACHED",
 				"COUPON_MAX_REDEMPTIONS_REACHED", "CUSTOMER_MAX_REDEMPTIONS_REACHED", "PERIOD_LIMIT_REACHED", "FULLY_RESERVED",
 				"BUDGET_EXHAUSTED", "BUDGET_INSUFFICIENT", "CUSTOMER_REQUIRED", "CUSTOMER_MISMATCH", "NOT_FIRST_TRANSACTION",
 				"ORDER_REQUIRED", "MINIMUM_AMOUNT_NOT_MET", "MINIMUM_QUANTITY_NOT_MET", "CURRENCY_MISMATCH",
-				"NO_APPLICABLE_ITEMS", "GIFT_BALANCE_EXHAUSTED", "MAXIMUM_QUANTITY_EXCEEDED"}},
+				"NO_APPLICABLE_ITEMS", "GIFT_BALANCE_EXHAUSTED", "MAXIMUM_QUANTITY_EXCEEDED",
+			},
+		},
 	} {
 		all := e.enum.Descriptor().Values()
 		if all.Len() != len(e.want) {

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // started is a server that runs for one test, and a connection to it.
 type started struct {
 	*server.Server
-	conn *grpc.ClientConn
+	listener *bufconn.Listener
+	conn     *grpc.ClientConn
 }
 
 // start runs a server on the given store until the test ends. Adjust may change
@@ -59,16 +60,7 @@ func start(t testing.TB, store server.Store, adjust ...func(*server.Config)) *st
 	listener := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///discountd",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
@@ -78,7 +70,25 @@ func start(t testing.TB, store server.Store, adjust ...func(*server.Config)) *st
 			t.Error("serving:", err)
 		}
 	})
-	return &started{Server: s, conn: conn}
+	return (&started{Server: s, listener: listener}).dial(t)
+}
+
+// dial returns the same server with another connection, which lives as long as
+// the test.
+func (s *started) dial(t testing.TB, options ...grpc.DialOption) *started {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///discountd", append(options,
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.listener.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &started{s.Server, s.listener, conn}
 }
 
 // rpcs returns the API's methods by name; no two services have one of the same
@@ -123,15 +133,20 @@ func request(t testing.TB, rpc, text string) proto.Message {
 	return m
 }
 
-// call makes a call and returns the answer.
+// call makes a call with a deadline of 10 s and returns the answer.
 func (s *started) call(t testing.TB, rpc string, req proto.Message) (proto.Message, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return s.callIn(ctx, t, rpc, req)
+}
+
+// callIn makes a call in a context and returns the answer.
+func (s *started) callIn(ctx context.Context, t testing.TB, rpc string, req proto.Message) (proto.Message, error) {
 	t.Helper()
 	method := rpcs()[rpc]
 	resp := newMessage(t, method.Output())
-	name := "/" + string(method.Parent().FullName()) + "/" + rpc
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	return resp, s.conn.Invoke(ctx, name, req, resp)
+	return resp, s.conn.Invoke(ctx, "/"+string(method.Parent().FullName())+"/"+rpc, req, resp)
 }
 
 // stub is a store that answers every call with err, or with as little as an

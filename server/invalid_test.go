@@ -225,7 +225,7 @@ func names(n int) []string {
 	return out
 }
 
-func metadata(keys, keyLength, valueLength int) map[string]string {
+func noteMap(keys, keyLength, valueLength int) map[string]string {
 	out := map[string]string{}
 	for i := range keys {
 		out[fmt.Sprintf("%0*d", keyLength, i)] = text(valueLength)
@@ -235,4 +235,3 @@ func metadata(keys, keyLength, valueLength int) map[string]string {
 
 // enumOutOfRange has numbers that no enum of the API has.
 var enumOutOfRange = values(-1, 99, 1<<31-1)
-

@@ -90,10 +90,14 @@ func couponRequests() []requests {
 // discountRequests has each type of discount.
 func discountRequests() []requests {
 	return []requests{
-		{"CreateCoupon", `coupon { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } }`,
-			amounts("coupon.amount_off.amounts", 1, mandatory)},
-		{"CreateCoupon", `coupon { price_override { unit_amounts { currency_code: "EUR" amount_minor: 500 } } }`,
-			amounts("coupon.price_override.unit_amounts", 0, mandatory)},
+		{
+			"CreateCoupon", `coupon { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } }`,
+			amounts("coupon.amount_off.amounts", 1, mandatory),
+		},
+		{
+			"CreateCoupon", `coupon { price_override { unit_amounts { currency_code: "EUR" amount_minor: 500 } } }`,
+			amounts("coupon.price_override.unit_amounts", 0, mandatory),
+		},
 		{"CreateCoupon", `coupon { free_trial { trial_days: 30 } }`, []field{
 			{path: "coupon.free_trial.trial_days", good: values(1, 730), bad: values(nil, 0, -1, 731)},
 		}},
@@ -101,8 +105,10 @@ func discountRequests() []requests {
 			{path: "coupon.shipping_off.reduction", bad: missing},
 			{path: "coupon.shipping_off.percent_off.basis_points", good: values(1, 10_000), bad: values(nil, -1, 10_001)},
 		}},
-		{"CreateCoupon", `coupon { shipping_off { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } } }`,
-			amounts("coupon.shipping_off.amount_off.amounts", 1, mandatory)},
+		{
+			"CreateCoupon", `coupon { shipping_off { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } } }`,
+			amounts("coupon.shipping_off.amount_off.amounts", 1, mandatory),
+		},
 		{"CreateCoupon", `coupon { order_tiers { tiers { thresholds { currency_code: "EUR" amount_minor: 100 } percent_off { basis_points: 500 } } } }`, slices.Concat(
 			[]field{
 				{path: "coupon.order_tiers.tiers", bad: values(nil, list(21, tier()))},
@@ -111,8 +117,10 @@ func discountRequests() []requests {
 			},
 			amounts("coupon.order_tiers.tiers[0].thresholds", 0, optional),
 		)},
-		{"CreateCoupon", `coupon { order_tiers { tiers { amount_off { amounts { currency_code: "EUR" amount_minor: 100 } } } } }`,
-			amounts("coupon.order_tiers.tiers[0].amount_off.amounts", 1, mandatory)},
+		{
+			"CreateCoupon", `coupon { order_tiers { tiers { amount_off { amounts { currency_code: "EUR" amount_minor: 100 } } } } }`,
+			amounts("coupon.order_tiers.tiers[0].amount_off.amounts", 1, mandatory),
+		},
 		{"CreateCoupon", `coupon { price_tiers { products { product_id: "p" tiers { minimum_quantity: 1 unit_amounts { currency_code: "EUR" amount_minor: 100 } } } } }`, slices.Concat(
 			[]field{
 				{path: "coupon.price_tiers.products", bad: values(nil, list(101, &discountv1.ProductPriceTiers{}))},
@@ -335,8 +343,8 @@ func period(from, until string) []field {
 }
 
 func notes(path string) []field {
-	return []field{{path: path, good: values(nil, metadata(50, 40, 500), map[string]string{"k": ""}), bad: values(
-		metadata(51, 2, 1), metadata(1, 41, 1), metadata(1, 1, 501), map[string]string{"": "v"}, map[string]string{"a\n": "v"},
+	return []field{{path: path, good: values(nil, noteMap(50, 40, 500), map[string]string{"k": ""}), bad: values(
+		noteMap(51, 2, 1), noteMap(1, 41, 1), noteMap(1, 1, 501), map[string]string{"": "v"}, map[string]string{"a\n": "v"},
 	)}}
 }
 
