@@ -16,28 +16,32 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	sum, err := run(os.Args[1:])
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testsummary:", err)
+		os.Exit(1)
+	}
+	fmt.Println(sum)
+	if !sum.good() {
 		os.Exit(1)
 	}
 }
 
-func run(args []string, stdout io.Writer) error {
+func run(args []string) (summary, error) {
 	if len(args) != 1 {
-		return errors.New("usage: testsummary FILE")
+		return summary{}, errors.New("usage: testsummary FILE")
 	}
 	file, err := os.Open(args[0])
 	if err != nil {
-		return err
+		return summary{}, err
 	}
 	defer file.Close()
 
 	sum, err := summarize(file)
 	if err != nil {
-		return fmt.Errorf("%s: %w", args[0], err)
+		return summary{}, fmt.Errorf("%s: %w", args[0], err)
 	}
-	fmt.Fprintln(stdout, sum)
-	return sum.verdict()
+	return sum, nil
 }
 
 // event is what is read of a line of `go test -json`; see `go doc test2json`.
@@ -116,13 +120,5 @@ func (s summary) String() string {
 	return line
 }
 
-func (s summary) verdict() error {
-	switch {
-	case s.failed > 0:
-		return errors.New("tests failed")
-	case s.passed == 0:
-		return errors.New("no test passed, so nothing was tested")
-	default:
-		return nil
-	}
-}
+// good tells whether everything passed, and there was something to pass.
+func (s summary) good() bool { return s.failed == 0 && s.passed > 0 }
