@@ -85,7 +85,8 @@ type found struct {
 // looked up there among the redemptions.
 func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request string) (found, error) {
 	who := r.Customer.Identities()
-	if r.Source.Code == "" {
+	// An empty code is a code all the same: what a customer typed is malformed.
+	if r.Source.Coupon != "" || r.Source.PromotionCode.ID != "" {
 		o := subject{coupon: r.Source.Coupon, who: who, request: request}
 		if r.Source.PromotionCode.ID != "" {
 			o.coupon, o.code = r.Source.PromotionCode.Coupon, r.Source.PromotionCode.ID
