@@ -227,7 +227,7 @@ func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry
 	if err := s.at(ctx, "read"); err != nil {
 		return nil, err
 	}
-	r, err := s.run(ctx, claimRead, []string{s.keys.claims(p.Code.Form())}, p.Code.Form(), string(p.Scope()))
+	r, err := s.ask(ctx, claimRead, []string{s.keys.claims(p.Code.Form())}, p.Code.Form(), string(p.Scope()))
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +273,8 @@ func (s *Store) activate(ctx context.Context, who claimant) (domain.PromotionCod
 	if !ok {
 		return domain.PromotionCodeView{}, domain.ErrAborted
 	}
-	return s.PromotionCode(ctx, who.promotion.Name)
+	view, err := s.PromotionCode(ctx, who.promotion.Name)
+	return view, begun(err)
 }
 
 func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) (bool, error) {

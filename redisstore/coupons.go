@@ -32,31 +32,57 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	default:
 		c.ID = domain.NewCouponID(s.random)
 	}
-	if done, err := s.commandSeen(ctx, c.ID, cmd.RequestID, fingerprint); err != nil {
+	// An id that is taken is found out before anything is written: creating what
+	// exists, as scripts do again and again, must leave nothing behind.
+	exists, err := s.exists(ctx, c.ID)
+	if err != nil {
 		return domain.CouponView{}, err
-	} else if done != nil {
-		return s.Coupon(ctx, c.ID)
 	}
+	if exists {
+		if done, err := s.commandSeen(ctx, c.ID, cmd.RequestID, fingerprint); err != nil {
+			return domain.CouponView{}, err
+		} else if done != nil {
+			return s.Coupon(ctx, c.ID)
+		}
+	}
+	taken := &domain.AlreadyExistsError{Type: domain.CouponResource, Name: c.ID.String()}
 	var v domain.Violations
-	if c.CheckAt(now, &v, "coupon."); v.Err() != nil {
+	c.CheckAt(now, &v, "coupon.")
+	switch {
+	case v.Err() != nil:
 		return domain.CouponView{}, v.Err()
+	case exists:
+		return domain.CouponView{}, taken
 	}
 	c.CreateTime, c.UpdateTime = now, now
 
 	// The list comes first: a crash in between leaves an entry that names
 	// nothing, which listing passes over, and never a coupon that is not listed.
-	entry := redis.Z{Member: listEntry(now, string(c.ID))}
-	if err := s.client.ZAdd(ctx, s.keys.couponListOf(c.ID), entry).Err(); err != nil {
-		return domain.CouponView{}, s.readError(ctx, err)
+	if err := s.enter(ctx, s.keys.couponListOf(c.ID), listEntry(now, string(c.ID))); err != nil {
+		return domain.CouponView{}, err
 	}
 	outcome, err := s.putCoupon(ctx, domain.CouponSnapshot{Coupon: c}, cmd.RequestID, fingerprint)
 	switch {
 	case err != nil:
 		return domain.CouponView{}, err
 	case outcome == outcomeStale:
-		return domain.CouponView{}, &domain.AlreadyExistsError{Type: domain.CouponResource, Name: c.ID.String()}
+		return domain.CouponView{}, taken
 	}
-	return s.Coupon(ctx, c.ID)
+	view, err := s.Coupon(ctx, c.ID)
+	return view, begun(err)
+}
+
+func (s *Store) exists(ctx context.Context, id domain.CouponID) (bool, error) {
+	_, err := s.read(ctx, subject{coupon: id})
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func isNotFound(err error) bool {
+	_, ok := errors.AsType[*domain.NotFoundError](err)
+	return ok
 }
 
 // Coupon returns a coupon, also a deleted one.
@@ -125,7 +151,8 @@ func (s *Store) changeCoupon(
 			return domain.CouponView{}, err
 		}
 		if outcome != outcomeStale {
-			return s.Coupon(ctx, id)
+			view, err := s.Coupon(ctx, id)
+			return view, begun(err)
 		}
 	}
 	return domain.CouponView{}, domain.ErrAborted
@@ -140,7 +167,7 @@ func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, request,
 	}
 	r, err := s.run(ctx, couponPut,
 		[]string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)},
-		c.Version, definitionText(c.Coupon), state, limitText(c.MaxRedemptions), limitText(c.MaxRedemptionsPerCustomer),
+		c.Version, definitionText(c.Coupon, s.token()), state, limitText(c.MaxRedemptions), limitText(c.MaxRedemptionsPerCustomer),
 		millis(c.RedeemBy), requestKey(request), fingerprint)
 	if err == nil && r.outcome == outcomeReused {
 		err = domain.ErrRequestIDReused
@@ -169,7 +196,7 @@ func (s *Store) commandSeen(ctx context.Context, c domain.CouponID, request, fin
 	case errors.Is(err, redis.Nil):
 		return nil, nil
 	case err != nil:
-		return nil, s.readError(ctx, err)
+		return nil, readError(ctx, err)
 	case len(seen) < len(fingerprint) || seen[:len(fingerprint)] != fingerprint:
 		return nil, domain.ErrRequestIDReused
 	}

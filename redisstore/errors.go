@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,40 +25,61 @@ const retryAfter = 200 * time.Millisecond
 // command. The list is closed: anything else may have been executed.
 var refusals = []string{
 	"LOADING", "OOM", "READONLY", "NOREPLICAS", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOAUTH", "WRONGPASS", "NOPERM",
+	"max number of clients",
 }
 
-// writeError turns what go-redis returned for a script into an error of package
-// domain, or of the context. It tells what was certainly not executed from what
-// may have been.
-func (s *Store) writeError(ctx context.Context, err error) error {
-	return classify(ctx, err, true)
+// writeError turns what go-redis returned for a script that may write into an
+// error of package domain, or of the context. It tells what was certainly not
+// executed from what may have been.
+func writeError(ctx context.Context, err error, w *witness) error {
+	out := classify(ctx, err)
+	if u, ok := errors.AsType[*domain.UnavailableError](out); ok {
+		u.OutcomeUnknown = w.lost.Load() || !refused(err)
+	}
+	return out
 }
 
 // readError does the same for a command that only reads, whose outcome is never
 // unknown.
-func (s *Store) readError(ctx context.Context, err error) error {
-	return classify(ctx, err, false)
-}
+func readError(ctx context.Context, err error) error { return classify(ctx, err) }
 
-func classify(ctx context.Context, err error, wrote bool) error {
+func classify(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case refused(err):
-		return &domain.UnavailableError{RetryAfter: retryAfter, Cause: err}
-	case isRedisError(err):
+	case isTimeout(err) && deadlineReached(ctx):
+		return context.DeadlineExceeded // the connection noticed before the context
+	case isRedisError(err) && !refused(err):
 		return err // a fault in a script or in the data
 	default:
-		return &domain.UnavailableError{OutcomeUnknown: wrote, RetryAfter: retryAfter, Cause: err}
+		return &domain.UnavailableError{RetryAfter: retryAfter, Cause: err}
 	}
+}
+
+// begun turns the error of a call that has written already: what it began may
+// take effect, though its last command certainly did not.
+func begun(err error) error {
+	if u, ok := errors.AsType[*domain.UnavailableError](err); ok {
+		return &domain.UnavailableError{OutcomeUnknown: true, RetryAfter: u.RetryAfter, Cause: u.Cause}
+	}
+	return err
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
+}
+
+func deadlineReached(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return ok && time.Until(d) <= 0
 }
 
 // refused reports whether a command was certainly not executed.
 func refused(err error) bool {
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return true
 	}
 	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) || errors.Is(err, errStoreChanged) {
@@ -79,6 +101,41 @@ func refused(err error) bool {
 func isRedisError(err error) bool {
 	var r redis.Error
 	return errors.As(err, &r)
+}
+
+// witness tells about one script whether any attempt to send it ended such that
+// it may have been executed: a later attempt may certainly have failed, and the
+// client of a cluster makes several by itself and returns the last one's error.
+type witness struct{ lost atomic.Bool }
+
+type witnessKey struct{}
+
+// watch returns the context to send the script with.
+func (w *witness) watch(ctx context.Context) context.Context {
+	return context.WithValue(ctx, witnessKey{}, w)
+}
+
+// witnessing is the hook that sees every attempt, if it is on every client of a
+// node.
+type witnessing struct{}
+
+// DialHook implements redis.Hook.
+func (witnessing) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
+			w.lost.Store(true)
+		}
+		return err
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // connectionLost reports whether a connection broke, so that the command may or

@@ -145,7 +145,7 @@ func (s *Store) records(ctx context.Context, coupon domain.CouponID, from, to in
 		return err
 	})
 	if err != nil {
-		return nil, s.readError(ctx, err)
+		return nil, readError(ctx, err)
 	}
 	records := make([]*domain.Redemption, 0, len(texts))
 	for i, text := range texts {

@@ -27,6 +27,14 @@ func listEntry(t time.Time, what string) string {
 	return fmt.Sprintf("%012x:%s", t.UnixMilli(), what)
 }
 
+// enter puts an entry into a list. Its outcome is never unknown: an entry alone
+// has no effect.
+func (s *Store) enter(ctx context.Context, list, entry string) error {
+	return readError(ctx, s.again(ctx, func() error {
+		return s.client.ZAdd(ctx, list, redis.Z{Member: entry}).Err()
+	}))
+}
+
 // splitEntry returns the parts of an entry.
 func splitEntry(e string) (time.Time, string, bool) {
 	digits, what, ok := strings.Cut(e, ":")
@@ -53,7 +61,7 @@ func (s *Store) entriesBefore(ctx context.Context, lists []string, before string
 		return err
 	})
 	if err != nil {
-		return nil, s.readError(ctx, err)
+		return nil, readError(ctx, err)
 	}
 	var all []string
 	for _, p := range parts {
@@ -118,7 +126,7 @@ func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*doma
 		return ignoreNil(err)
 	})
 	if err != nil {
-		return nil, s.readError(ctx, err)
+		return nil, readError(ctx, err)
 	}
 	out := make([]*domain.CouponSnapshot, len(ids))
 	for i := range ids {
@@ -211,7 +219,7 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 		return ignoreNil(err)
 	})
 	if err != nil {
-		return nil, s.readError(ctx, err)
+		return nil, readError(ctx, err)
 	}
 	c, err := parseCoupon(coupon, head.Val(), definition.Val())
 	if err != nil || c == nil {
@@ -283,10 +291,11 @@ func (s *Store) promotionCodesOfCustomer(ctx context.Context, q domain.Promotion
 // this order. It is one page however long.
 func (s *Store) promotionCodesWithCode(ctx context.Context, q domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error) {
 	var out domain.Listing[domain.PromotionCodeView]
-	r, err := s.run(ctx, claimRead, []string{s.keys.claims(q.Code.Form())}, q.Code.Form(), "")
+	r, err := s.ask(ctx, claimRead, []string{s.keys.claims(q.Code.Form())}, q.Code.Form(), "")
 	if err != nil {
 		return out, err
 	}
+	// One that holds a code again is among those that held it, too.
 	var holders, formers []domain.PromotionCodeName
 	for pair := range slices.Chunk(r.values, 2) {
 		e := parseEntry(pair[0], pair[1])
@@ -295,7 +304,14 @@ func (s *Store) promotionCodesWithCode(ctx context.Context, q domain.PromotionCo
 		}
 		formers = append(formers, e.formers...)
 	}
-	all := append(holders, formers...)
+	var all []domain.PromotionCodeName
+	seen := map[domain.PromotionCodeName]bool{}
+	for _, name := range append(holders, formers...) {
+		if !seen[name] {
+			seen[name] = true
+			all = append(all, name)
+		}
+	}
 	start := 0
 	if q.Token != "" {
 		if start, err = strconv.Atoi(q.Token); err != nil || start < 0 || start > len(all) {
@@ -318,9 +334,8 @@ func (s *Store) readMatching(ctx context.Context, q domain.PromotionCodeQuery, n
 	var out []domain.PromotionCodeView
 	for _, name := range names {
 		view, err := s.PromotionCode(ctx, name)
-		var missing *domain.NotFoundError
 		switch {
-		case errors.As(err, &missing):
+		case isNotFound(err):
 			continue
 		case err != nil:
 			return nil, err

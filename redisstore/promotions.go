@@ -9,8 +9,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/discountd/discountd/domain"
 )
 
@@ -55,7 +53,7 @@ func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromot
 		if errors.As(err, &held) && cmd.PromotionCode.Code.IsZero() {
 			continue // a generated code that exists already: generate another
 		}
-		return view, err
+		return view, begun(err)
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted
 }
@@ -104,7 +102,7 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()),
 		s.keys.promotionDefinitions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),
 	},
-		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, definitionText(p),
+		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, definitionText(p, token),
 		limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer), millis(p.ExpiresAt),
 		requestKey(req.id), req.fingerprint, string(p.Name.ID))
 	switch {
@@ -128,8 +126,7 @@ func (s *Store) listBound(ctx context.Context, p *domain.PromotionCode) error {
 	if who == "" {
 		return nil
 	}
-	entry := redis.Z{Member: listEntry(p.CreateTime, string(p.Name.Coupon)+"/"+string(p.Name.ID))}
-	return s.readError(ctx, s.client.ZAdd(ctx, s.keys.boundList(who), entry).Err())
+	return s.enter(ctx, s.keys.boundList(who), listEntry(p.CreateTime, string(p.Name.Coupon)+"/"+string(p.Name.ID)))
 }
 
 // ActivatePromotionCode claims the code of a promotion code anew.
@@ -166,7 +163,8 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 				continue
 			}
 		}
-		return s.claim(ctx, who)
+		view, err := s.claim(ctx, who)
+		return view, begun(err)
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted
 }
@@ -181,14 +179,16 @@ func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req c
 	who := claimant{promotion: p.PromotionCode, token: st.token, request: req, created: true}
 	switch {
 	case p.State == domain.PromotionPending:
-		return s.claim(ctx, who)
+		view, err := s.claim(ctx, who)
+		return view, begun(err)
 	case p.State == domain.PromotionInactive && p.Version == neverActive:
 		who.token = s.token()
 		ok, err := s.pend(ctx, name, st.token, who.token)
 		if err != nil || !ok {
 			return domain.PromotionCodeView{}, cmp.Or(err, domain.ErrAborted)
 		}
-		return s.claim(ctx, who)
+		view, err := s.claim(ctx, who)
+		return view, begun(err)
 	default:
 		return s.promotionView(st), nil
 	}
@@ -238,9 +238,10 @@ func (s *Store) retire(ctx context.Context, name domain.PromotionCodeName, req c
 			continue
 		}
 		if err := s.release(ctx, &p.PromotionCode, st.token); err != nil {
-			return domain.PromotionCodeView{}, err
+			return domain.PromotionCodeView{}, begun(err)
 		}
-		return s.PromotionCode(ctx, name)
+		view, err := s.PromotionCode(ctx, name)
+		return view, begun(err)
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted
 }
@@ -269,7 +270,7 @@ func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromot
 		r, err := s.run(ctx, promotionUpdate, []string{
 			s.keys.promotions(cmd.Name.Coupon, bucket), s.keys.promotionDefinitions(cmd.Name.Coupon, bucket), s.keys.commands(cmd.Name.Coupon),
 		},
-			cmd.Name.ID.Suffix(), st.PromotionCode.Version, definitionText(p),
+			cmd.Name.ID.Suffix(), st.PromotionCode.Version, definitionText(p, s.token()),
 			limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer),
 			requestKey(req.id), req.fingerprint, string(cmd.Name.ID))
 		switch {
@@ -278,7 +279,8 @@ func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromot
 		case r.outcome == outcomeReused:
 			return domain.PromotionCodeView{}, domain.ErrRequestIDReused
 		case r.outcome != outcomeStale:
-			return s.PromotionCode(ctx, cmd.Name)
+			view, err := s.PromotionCode(ctx, cmd.Name)
+			return view, begun(err)
 		}
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted

@@ -138,11 +138,16 @@ func couponsOf(names []domain.PromotionCodeName, but domain.CouponID) []domain.C
 }
 
 // redeemedBefore returns the redemption that the request has made already, be it
-// where its source leads or where its code led before. In the former case another
-// request under the same id is an error.
+// where its source leads or where its code led before. If it has made none,
+// another request under the same id where its source leads is an error.
 func (s *Store) redeemedBefore(ctx context.Context, f found, request, fingerprint string) (*domain.Redemption, error) {
+	var reused error
 	if f.state != nil && f.state.prior != nil {
-		return sameRequest(f.state.prior, request, fingerprint)
+		prior, err := sameRequest(f.state.prior, request, fingerprint)
+		if err == nil {
+			return prior, nil
+		}
+		reused = err
 	}
 	for _, coupon := range f.former {
 		st, err := s.read(ctx, subject{coupon: coupon, request: request})
@@ -153,7 +158,7 @@ func (s *Store) redeemedBefore(ctx context.Context, f found, request, fingerprin
 			return st.prior, nil
 		}
 	}
-	return nil, nil
+	return nil, reused
 }
 
 func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain.Redemption, error) {

@@ -38,7 +38,7 @@ func (s *Store) resolve(ctx context.Context, form string, who []domain.Identity)
 		return err
 	})
 	if err != nil {
-		return resolution{}, s.readError(ctx, err)
+		return resolution{}, readError(ctx, err)
 	}
 	text := func(i int) string { t, _ := values[i].(string); return t }
 

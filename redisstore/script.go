@@ -130,12 +130,31 @@ type reply struct {
 	values  []string
 }
 
-// run executes a script. A script is sent again after a lost connection: each of
-// them is written so that a second execution changes nothing and returns what the
-// first did. The error is one of package domain's or the context's.
+// run executes a script that may write. A script is sent again after a lost
+// connection: each of them is written so that a second execution changes nothing
+// and returns what the first did. The error is one of package domain's or the
+// context's.
 func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	var w witness
+	r, err := s.send(w.watch(ctx), sc, keys, args)
+	if err != nil {
+		return reply{}, writeError(ctx, err, &w)
+	}
+	return sc.reply(r)
+}
+
+// ask executes a script that only reads.
+func (s *Store) ask(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	r, err := s.send(ctx, sc, keys, args)
+	if err != nil {
+		return reply{}, readError(ctx, err)
+	}
+	return sc.reply(r)
+}
+
+func (s *Store) send(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
 	if !takes(sc.keys, len(keys)) || !takes(sc.args, len(args)) {
-		return reply{}, fmt.Errorf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args))
+		panic(fmt.Sprintf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args)))
 	}
 	var raw any
 	err := s.again(ctx, func() error {
@@ -143,10 +162,7 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 		raw, err = sc.redis.Run(ctx, s.client, keys, args...).Result()
 		return err
 	})
-	if err != nil {
-		return reply{}, s.writeError(ctx, err)
-	}
-	return sc.reply(raw)
+	return raw, err
 }
 
 func (sc *script) reply(raw any) (reply, error) {

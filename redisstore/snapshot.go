@@ -49,20 +49,11 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 	}
 	var who [2]domain.Identity
 	copy(who[:], o.who)
-	var raw any
-	err := s.again(ctx, func() error {
-		var err error
-		raw, err = snapshotRead.redis.Run(ctx, s.client, []string{
-			s.keys.head(o.coupon), s.keys.definition(o.coupon),
-			s.keys.promotions(o.coupon, bucket), s.keys.promotionDefinitions(o.coupon, bucket),
-			s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon),
-		}, field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize).Result()
-		return err
-	})
-	if err != nil {
-		return nil, s.readError(ctx, err)
-	}
-	r, err := snapshotRead.reply(raw)
+	r, err := s.ask(ctx, snapshotRead, []string{
+		s.keys.head(o.coupon), s.keys.definition(o.coupon),
+		s.keys.promotions(o.coupon, bucket), s.keys.promotionDefinitions(o.coupon, bucket),
+		s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon),
+	}, field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +135,13 @@ func (n *numbers) parse(s string) int64 {
 	return v
 }
 
-// definitionText is the stored form of a configuration.
-func definitionText(v any) string {
+// definitionText is the stored form of a configuration: JSON, with a token of the
+// write beside the fields, by which a script knows this very write from another
+// one of the same.
+func definitionText(v any, token string) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic("redisstore: a configuration has no stored form: " + err.Error())
 	}
-	return string(b)
+	return `{"w":"` + token + `",` + string(b[1:])
 }

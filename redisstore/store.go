@@ -80,6 +80,9 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 		fence:  &fence{},
 		random: rand.Reader, token: domain.NewToken,
 	}
+	if err := bearWitness(ctx, client); err != nil {
+		return nil, fmt.Errorf("open the store: %w", readError(ctx, err))
+	}
 	r, err := s.run(ctx, storeOpen, []string{s.keys.meta()}, rand.Text(), layout, strconv.Itoa(defaultBuckets), o.HashKeyFingerprint)
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
@@ -98,6 +101,21 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	return s, nil
 }
 
+// bearWitness puts the hook that sees every attempt to send a command on a client,
+// or on those of a cluster's nodes.
+func bearWitness(ctx context.Context, client redis.UniversalClient) error {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		client.AddHook(witnessing{})
+		return nil
+	}
+	cluster.OnNewNode(func(node *redis.Client) { node.AddHook(witnessing{}) })
+	return cluster.ForEachShard(ctx, func(_ context.Context, node *redis.Client) error {
+		node.AddHook(witnessing{})
+		return nil
+	})
+}
+
 // Ping reports whether the store can be reached and is still the one that was
 // opened. When Redis comes back empty or as another one, every call fails from
 // then on as unavailable, until the right one is back: counters that are gone
@@ -105,13 +123,13 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 func (s *Store) Ping(ctx context.Context) error {
 	id, err := s.client.HGet(unfenced(ctx), s.keys.meta(), "id").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return s.readError(ctx, err)
+		return readError(ctx, err)
 	}
 	if id != s.id {
 		if !s.fence.up.Swap(true) {
 			s.logger.ErrorContext(ctx, "the store has lost its data or is another one; refusing to serve", "want_store_id", s.id, "have_store_id", id)
 		}
-		return s.readError(ctx, errStoreChanged)
+		return readError(ctx, errStoreChanged)
 	}
 	if s.fence.up.Swap(false) {
 		s.logger.WarnContext(ctx, "the store is back", "store_id", s.id)
