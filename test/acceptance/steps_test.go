@@ -440,4 +440,3 @@ func await(t *testing.T, what string, come func(context.Context) bool) {
 		}
 	}
 }
-

@@ -55,7 +55,7 @@ func Path(t testing.TB, name string) string {
 func Start(t testing.TB, dataDir string) *Service {
 	t.Helper()
 	s := &Service{Address: freeAddress(t), exited: make(chan error, 1)}
-	s.process = exec.Command(Path(t, "discountd"), //nolint:noctx // Stop ends it, by a signal as an operator would
+	s.process = exec.Command(Path(t, "discountd"),
 		"--listen="+s.Address, "--redis=auto", "--data-dir="+dataDir)
 	s.process.Stdout = &s.output
 	s.process.Stderr = &s.output
@@ -95,7 +95,7 @@ func (s *Service) Stop(t testing.TB) {
 		if err := process.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		<-s.exited
+		<-s.exited // its status was reported as too late already
 	}
 }
 
@@ -128,7 +128,7 @@ func (s *Service) awaitServing(t testing.TB) {
 // freeAddress returns a loopback address that nothing listens on now.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

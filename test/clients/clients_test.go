@@ -27,6 +27,7 @@ refused: COUPON_MAX_REDEMPTIONS_REACHED by discountd
 `
 
 func TestExamplesRedeemOnceAndReadWhyTheSecondTimeIsRefused(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

@@ -45,8 +45,7 @@ func grpcurl(t *testing.T, service *binary.Service, method, request string) (str
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
+		if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 			t.Fatal(err)
 		}
 		return "", errors.New(stderr.String())
