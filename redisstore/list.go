@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,6 +171,8 @@ func (s *Store) promotionCodesOfCoupon(ctx context.Context, q domain.PromotionCo
 	if err != nil {
 		return out, err
 	}
+	// The token is the last promotion code of the page before; one that was never
+	// generated stands for the beginning of its bucket.
 	last := domain.PromotionCodeID(q.Token)
 	if q.Token != "" && !last.Valid() {
 		return out, errPageToken()
@@ -185,8 +188,9 @@ func (s *Store) promotionCodesOfCoupon(ctx context.Context, q domain.PromotionCo
 		if err != nil {
 			return out, err
 		}
-		for _, p := range codes {
-			if p.Name.ID <= last || !q.Matches(&p.PromotionCodeSnapshot, p.Status) {
+		seen := slices.IndexFunc(codes, func(p domain.PromotionCodeView) bool { return p.Name.ID == last })
+		for _, p := range codes[seen+1:] {
+			if !q.Matches(&p.PromotionCodeSnapshot, p.Status) {
 				continue
 			}
 			if len(out.Items) == q.Size {
@@ -202,7 +206,8 @@ func (s *Store) promotionCodesOfCoupon(ctx context.Context, q domain.PromotionCo
 	return out, nil
 }
 
-// readBucket returns the promotion codes of one bucket in the order of their ids.
+// readBucket returns the promotion codes of one bucket in the order of their
+// creation.
 func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number int64) ([]domain.PromotionCodeView, error) {
 	bucket := domain.FirstPromotionCodeID(number).Bucket()
 	var head *redis.SliceCmd
@@ -239,7 +244,9 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 		}
 		out = append(out, domain.PromotionCodeView{PromotionCodeSnapshot: *p, Status: p.Status(c, now)})
 	}
-	slices.SortFunc(out, func(a, b domain.PromotionCodeView) int { return strings.Compare(string(a.Name.ID), string(b.Name.ID)) })
+	slices.SortFunc(out, func(a, b domain.PromotionCodeView) int {
+		return cmp.Or(a.CreateTime.Compare(b.CreateTime), strings.Compare(string(a.Name.ID), string(b.Name.ID)))
+	})
 	return out, nil
 }
 
