@@ -6,9 +6,8 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -23,7 +22,7 @@ func couponView(c domain.CouponSnapshot, now time.Time) domain.CouponView {
 
 // CreateCoupon stores a new coupon.
 func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (domain.CouponView, error) {
-	fingerprint := domain.Fingerprint(cmd)
+	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
 	c, now := cmd.Coupon, s.now()
 	switch {
 	case c.ID != "":
@@ -34,16 +33,15 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	}
 	// An id that is taken is found out before anything is written: creating what
 	// exists, as scripts do again and again, must leave nothing behind.
-	exists, err := s.exists(ctx, c.ID)
-	if err != nil {
+	st, err := s.read(ctx, subject{coupon: c.ID, command: req})
+	exists := err == nil
+	switch {
+	case !exists && !isNotFound(err):
 		return domain.CouponView{}, err
-	}
-	if exists {
-		if done, err := s.commandSeen(ctx, c.ID, cmd.RequestID, fingerprint); err != nil {
-			return domain.CouponView{}, err
-		} else if done != nil {
-			return s.Coupon(ctx, c.ID)
-		}
+	case exists && st.reused != nil:
+		return domain.CouponView{}, st.reused
+	case exists && st.done != nil:
+		return couponView(st.Coupon, now), nil
 	}
 	taken := &domain.AlreadyExistsError{Type: domain.CouponResource, Name: c.ID.String()}
 	var v domain.Violations
@@ -61,7 +59,7 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	if err := s.enter(ctx, s.keys.couponListOf(c.ID), listEntry(now, string(c.ID))); err != nil {
 		return domain.CouponView{}, err
 	}
-	outcome, err := s.putCoupon(ctx, domain.CouponSnapshot{Coupon: c}, cmd.RequestID, fingerprint)
+	outcome, err := s.putCoupon(ctx, domain.CouponSnapshot{Coupon: c}, req)
 	switch {
 	case err != nil:
 		return domain.CouponView{}, err
@@ -70,14 +68,6 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	}
 	view, err := s.Coupon(ctx, c.ID)
 	return view, begun(err)
-}
-
-func (s *Store) exists(ctx context.Context, id domain.CouponID) (bool, error) {
-	_, err := s.read(ctx, subject{coupon: id})
-	if isNotFound(err) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func isNotFound(err error) bool {
@@ -96,7 +86,7 @@ func (s *Store) Coupon(ctx context.Context, id domain.CouponID) (domain.CouponVi
 
 // UpdateCoupon changes the configuration of a coupon.
 func (s *Store) UpdateCoupon(ctx context.Context, cmd domain.UpdateCoupon) (domain.CouponView, error) {
-	return s.changeCoupon(ctx, cmd.ID, cmd.Version, cmd.RequestID, domain.Fingerprint(cmd), func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
+	return s.changeCoupon(ctx, cmd.ID, cmd.Version, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}, func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
 		if c.Deleted {
 			return false, &domain.DeletedError{Type: domain.CouponResource, Name: c.ID.String()}
 		}
@@ -107,7 +97,7 @@ func (s *Store) UpdateCoupon(ctx context.Context, cmd domain.UpdateCoupon) (doma
 
 // DeleteCoupon ends a coupon.
 func (s *Store) DeleteCoupon(ctx context.Context, cmd domain.DeleteCoupon) (domain.CouponView, error) {
-	return s.changeCoupon(ctx, cmd.ID, cmd.Version, cmd.RequestID, domain.Fingerprint(cmd), func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
+	return s.changeCoupon(ctx, cmd.ID, cmd.Version, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}, func(c *domain.CouponSnapshot, now time.Time) (bool, error) {
 		if c.Deleted {
 			return false, nil
 		}
@@ -120,20 +110,17 @@ func (s *Store) DeleteCoupon(ctx context.Context, cmd domain.DeleteCoupon) (doma
 // nobody else has written meanwhile. version, unless 0, is the only one that may
 // be changed. change reports whether there is anything to write.
 func (s *Store) changeCoupon(
-	ctx context.Context, id domain.CouponID, version int64, request, fingerprint string,
+	ctx context.Context, id domain.CouponID, version int64, req commandRequest,
 	change func(*domain.CouponSnapshot, time.Time) (bool, error),
 ) (domain.CouponView, error) {
 	for range attempts {
-		// In this order, so that what is read is not older than what the command
-		// did when it was carried out before.
-		done, seenErr := s.commandSeen(ctx, id, request, fingerprint)
-		st, err := s.read(ctx, subject{coupon: id})
+		st, err := s.read(ctx, subject{coupon: id, command: req})
 		switch {
 		case err != nil:
 			return domain.CouponView{}, err
-		case seenErr != nil:
-			return domain.CouponView{}, seenErr
-		case done != nil:
+		case st.reused != nil:
+			return domain.CouponView{}, st.reused
+		case st.done != nil:
 			return couponView(st.Coupon, s.now()), nil
 		}
 		c := st.Coupon
@@ -142,11 +129,11 @@ func (s *Store) changeCoupon(
 		case err != nil:
 			return domain.CouponView{}, err
 		case !write:
-			return couponView(st.Coupon, s.now()), s.noteCommand(ctx, id, commandRequest{request, fingerprint}, "")
+			return couponView(st.Coupon, s.now()), s.noteCommand(ctx, id, req, "")
 		case version != 0 && version != st.Coupon.Version:
 			return domain.CouponView{}, domain.ErrAborted
 		}
-		outcome, err := s.putCoupon(ctx, c, request, fingerprint)
+		outcome, err := s.putCoupon(ctx, c, req)
 		if err != nil {
 			return domain.CouponView{}, err
 		}
@@ -160,7 +147,7 @@ func (s *Store) changeCoupon(
 
 // putCoupon writes c over its version c.Version. The outcome is ok, stale, or
 // replay.
-func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, request, fingerprint string) (string, error) {
+func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, req commandRequest) (string, error) {
 	state := "A"
 	if c.Deleted {
 		state = "D"
@@ -168,39 +155,32 @@ func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, request,
 	r, err := s.run(ctx, couponPut,
 		[]string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)},
 		c.Version, definitionText(c.Coupon, s.token()), state, limitText(c.MaxRedemptions), limitText(c.MaxRedemptionsPerCustomer),
-		millis(c.RedeemBy), requestKey(request), fingerprint)
+		millis(c.RedeemBy), requestKey(req.id), req.fingerprint)
 	if err == nil && r.outcome == outcomeReused {
 		err = domain.ErrRequestIDReused
 	}
 	return r.outcome, err
 }
 
-// seenCommand is a command of CouponService that was carried out before.
-type seenCommand struct {
+// commandRequest identifies one command of CouponService. An empty id identifies
+// none.
+type commandRequest struct{ id, fingerprint string }
+
+// doneCommand is a command of CouponService that was carried out before.
+type doneCommand struct {
 	code domain.PromotionCodeID // that it made or changed, if any
 }
 
-// commandSeen looks a request id of CouponService up: nil when it is empty or
-// new, ErrRequestIDReused when it belongs to another command.
-func (s *Store) commandSeen(ctx context.Context, c domain.CouponID, request, fingerprint string) (*seenCommand, error) {
-	if request == "" {
-		return nil, nil
-	}
-	var seen string
-	err := s.again(ctx, func() error {
-		var err error
-		seen, err = s.client.HGet(ctx, s.keys.commands(c), requestKey(request)).Result()
-		return err
-	})
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, nil
-	case err != nil:
-		return nil, readError(ctx, err)
-	case len(seen) < len(fingerprint) || seen[:len(fingerprint)] != fingerprint:
+func (doneCommand) Error() string { return "the command was carried out before" }
+
+// done reads what the scripts remember of the command with the id of r: that it
+// was r, or ErrRequestIDReused.
+func (r commandRequest) done(remembered string) (*doneCommand, error) {
+	fingerprint, code, _ := strings.Cut(remembered, " ")
+	if fingerprint != r.fingerprint {
 		return nil, domain.ErrRequestIDReused
 	}
-	return &seenCommand{code: domain.PromotionCodeID(seen[len(fingerprint)+1:])}, nil
+	return &doneCommand{code: domain.PromotionCodeID(code)}, nil
 }
 
 // noteCommand uses a request id up for a command that had nothing to change. It

@@ -7,11 +7,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
@@ -47,6 +51,8 @@ type env struct {
 	client redis.UniversalClient
 	// dial makes another client of the same Redis.
 	dial func() redis.UniversalClient
+	// slow is whether scripts take long, so that a crowd has to be smaller.
+	slow bool
 }
 
 // backend is a kind of Redis that a store runs on.
@@ -73,7 +79,9 @@ var (
 // open opens a store of the test's own on a backend.
 func open(t testing.TB, b backend) *env {
 	t.Helper()
-	return openAt(t, b.dial(t))
+	e := openAt(t, b.dial(t))
+	e.slow = b.name == onMini.name
+	return e
 }
 
 // openAt opens a store of the test's own in the Redis that dial makes clients of.
@@ -113,6 +121,79 @@ func (e *env) open(c *fakeClock) (*Store, redis.UniversalClient) {
 
 // ctx is the context of the test.
 func (e *env) ctx() context.Context { return e.t.Context() }
+
+// crowd is n, or fewer where n callers at once would take seconds.
+func (e *env) crowd(n int) int {
+	if e.slow {
+		return min(n, 40)
+	}
+	return n
+}
+
+// dump returns everything that the store holds: keys with what is in them.
+func (e *env) dump() map[string]string {
+	e.t.Helper()
+	out := map[string]string{}
+	var mu sync.Mutex
+	node := func(ctx context.Context, c redis.UniversalClient) error {
+		keys, err := c.Keys(ctx, e.prefix+":*").Result()
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			text, err := dumpKey(ctx, c, k)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			out[strings.TrimPrefix(k, e.prefix+":")] = text
+			mu.Unlock()
+		}
+		return nil
+	}
+	client := e.dial()
+	err := error(nil)
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(e.ctx(), func(ctx context.Context, c *redis.Client) error { return node(ctx, c) })
+	} else {
+		err = node(e.ctx(), client)
+	}
+	if err != nil {
+		e.t.Fatalf("dump: %v", err)
+	}
+	return out
+}
+
+func dumpKey(ctx context.Context, c redis.UniversalClient, key string) (string, error) {
+	kind, err := c.Type(ctx, key).Result()
+	if err != nil {
+		return "", err
+	}
+	var v any
+	switch kind {
+	case "string":
+		v, err = c.Get(ctx, key).Result()
+	case "hash":
+		v, err = c.HGetAll(ctx, key).Result()
+	case "list":
+		v, err = c.LRange(ctx, key, 0, -1).Result()
+	case "zset":
+		v, err = c.ZRange(ctx, key, 0, -1).Result()
+	default:
+		err = errors.New("a key of type " + kind)
+	}
+	return fmt.Sprintf("%q", v), err // maps are printed in the order of their keys
+}
+
+// unchanged fails the test when f changes anything that the store holds.
+func (e *env) unchanged(what string, f func()) {
+	e.t.Helper()
+	before := e.dump()
+	f()
+	if diff := cmp.Diff(before, e.dump()); diff != "" {
+		e.t.Errorf("%s changed the store (-before +after):\n%s", what, diff)
+	}
+}
 
 // onEach runs a test on every kind of Redis, in parallel, but for those that
 // skipped names.
@@ -318,6 +399,17 @@ func reasons(t testing.TB, err error) []domain.Reason {
 	}
 	return reasonsOf(refused.Ineligibilities)
 }
+
+// wantReasons fails the test unless err refuses for just these reasons.
+func wantReasons(t testing.TB, err error, want ...domain.Reason) {
+	t.Helper()
+	if got := reasons(t, err); !slices.Equal(got, want) {
+		t.Errorf("refused for %v, want %v", err, want)
+	}
+}
+
+// compareCodes lets cmp compare codes, whose fields are private.
+var compareCodes = cmp.Comparer(func(a, b domain.Code) bool { return a == b })
 
 func reasonsOf(list []domain.Ineligibility) []domain.Reason {
 	var out []domain.Reason

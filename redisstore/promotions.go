@@ -38,10 +38,10 @@ func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromot
 	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
 	for range attempts {
 		p, token, err := s.storePending(ctx, cmd.PromotionCode, req)
-		var seen *seenCommand
+		var done *doneCommand
 		switch {
-		case errors.As(err, &seen):
-			name := domain.PromotionCodeName{Coupon: coupon, ID: seen.code}
+		case errors.As(err, &done):
+			name := domain.PromotionCodeName{Coupon: coupon, ID: done.code}
 			return s.finish(ctx, name, req)
 		case errors.Is(err, domain.ErrAborted):
 			continue
@@ -58,25 +58,18 @@ func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromot
 	return domain.PromotionCodeView{}, domain.ErrAborted
 }
 
-// commandRequest identifies one command of CouponService.
-type commandRequest struct{ id, fingerprint string }
-
-func (seenCommand) Error() string { return "the command was carried out before" }
-
-// storePending is step 1 for a new promotion code. It returns a *seenCommand as
+// storePending is step 1 for a new promotion code. It returns a *doneCommand as
 // error when the request has made one already.
 func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req commandRequest) (domain.PromotionCode, string, error) {
 	coupon, now := p.Name.Coupon, s.now()
-	st, err := s.read(ctx, subject{coupon: coupon})
-	if err != nil {
-		return p, "", err
-	}
-	seen, err := s.commandSeen(ctx, coupon, req.id, req.fingerprint)
+	st, err := s.read(ctx, subject{coupon: coupon, command: req})
 	switch {
 	case err != nil:
 		return p, "", err
-	case seen != nil:
-		return p, "", seen
+	case st.reused != nil:
+		return p, "", st.reused
+	case st.done != nil:
+		return p, "", st.done
 	}
 	if against := (&domain.PromotionCodeSnapshot{}).Fit(&st.Coupon, now); len(against) > 0 {
 		return p, "", &domain.RefusedError{Ineligibilities: against}
@@ -111,7 +104,7 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 	case r.outcome == outcomeOK:
 		return p, token, nil
 	case r.outcome == outcomeReplay:
-		return p, "", &seenCommand{code: domain.PromotionCodeID(r.values[0])}
+		return p, "", &doneCommand{code: domain.PromotionCodeID(r.values[0])}
 	case r.outcome == outcomeReused:
 		return p, "", domain.ErrRequestIDReused
 	default: // stale, unfit, taken: what was read is no longer so
@@ -296,15 +289,13 @@ func updated(cmd domain.UpdatePromotionCode, st *state, now time.Time) (domain.P
 }
 
 // readForCommand reads a promotion code and whether the command was carried out
-// before. The latter comes first: what is read then is not older than what the
-// command did.
+// before.
 func (s *Store) readForCommand(ctx context.Context, name domain.PromotionCodeName, req commandRequest) (*state, bool, error) {
-	seen, seenErr := s.commandSeen(ctx, name.Coupon, req.id, req.fingerprint)
-	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
+	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID, command: req})
 	if err != nil {
 		return nil, false, err
 	}
-	return st, seen != nil, seenErr
+	return st, st.done != nil, st.reused
 }
 
 func deleted(name domain.PromotionCodeName) error {

@@ -20,6 +20,8 @@ type subject struct {
 	who    []domain.Identity
 	// request, if set, is looked up among the redemptions of the coupon.
 	request string
+	// command, if set, is the command of CouponService that the snapshot is for.
+	command commandRequest
 }
 
 func (o subject) name() domain.PromotionCodeName {
@@ -38,6 +40,10 @@ type state struct {
 	created, length int64
 	// prior is the redemption that the request has made already.
 	prior *domain.Redemption
+	// done is what the command has done already, or nil.
+	done *doneCommand
+	// reused is ErrRequestIDReused when another command had the command's id.
+	reused error
 }
 
 // read returns the state of a subject at one moment, or a NotFoundError for the
@@ -53,7 +59,8 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 		s.keys.head(o.coupon), s.keys.definition(o.coupon),
 		s.keys.promotions(o.coupon, bucket), s.keys.promotionDefinitions(o.coupon, bucket),
 		s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon),
-	}, field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize)
+		s.keys.commands(o.coupon),
+	}, field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize, requestKey(o.command.id))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +72,7 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 
 // parseState reads the values that snapshot.lua returns, in its order.
 func parseState(o subject, v []string) (*state, error) {
-	if len(v) != 15 {
+	if len(v) != 16 {
 		return nil, fmt.Errorf("redisstore: snapshot has %d values", len(v))
 	}
 	var n numbers
@@ -96,6 +103,9 @@ func parseState(o subject, v []string) (*state, error) {
 			return nil, err
 		}
 		st.prior = prior
+	}
+	if v[15] != "" {
+		st.done, st.reused = o.command.done(v[15])
 	}
 	if n.err != nil {
 		return nil, fmt.Errorf("redisstore: snapshot of %s: %w", o.coupon, n.err)

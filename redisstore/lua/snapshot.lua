@@ -2,15 +2,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- snapshot reads what one evaluation is about, at one moment: the coupon, perhaps
--- a promotion code, what the customer has used, and the redemption that the
--- request has made already. It writes nothing.
--- KEYS     head definition promotions definitions customers requests ledger
--- ARGV     field code identity identity request page_size
+-- a promotion code, what the customer has used, and what the request has done
+-- already: the redemption it has made, or the command of CouponService it was. It
+-- writes nothing.
+-- KEYS     head definition promotions definitions customers requests ledger commands
+-- ARGV     field code identity identity request page_size command
 -- OUTCOMES ok absent
 local head, definition, promotions, definitions = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local customers, requests, ledger = KEYS[5], KEYS[6], KEYS[7]
+local customers, requests, ledger, commands = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local field, code, identity1, identity2, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local page_size = tonumber(ARGV[6])
+local page_size, command = tonumber(ARGV[6]), ARGV[7]
 
 local h = redis.call('HMGET', head, 'v', 's', 'r', 'h', 'b', 'q')
 if not h[1] then
@@ -36,7 +37,8 @@ if request ~= '' then
     record = redis.call('LINDEX', string.format('%s:%d', ledger, math.floor(at / page_size)), at % page_size) or ''
   end
 end
+local done = command ~= '' and redis.call('HGET', commands, command) or ''
 return {
   'ok', h[1], h[2], h[3], h[4], h[5], h[6], redis.call('GET', definition) or '',
-  promotion, promotion_definition, uses[1], uses[2], uses[3], uses[4], position, record,
+  promotion, promotion_definition, uses[1], uses[2], uses[3], uses[4], position, record, done,
 }
