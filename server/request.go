@@ -79,22 +79,17 @@ func readEnum[T ~uint8, E protoreflect.Enum](r *reader, field string, e E) T {
 	return T(e.Number())
 }
 
-var (
-	minTime = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	endTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-// time returns an instant to the millisecond, the zero time when it is unset.
+// time returns an instant to the millisecond, the zero time when it is unset. A
+// valid Timestamp ends with the year 9999 by itself.
 func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	instant := t.AsTime()
-	if t.CheckValid() != nil || instant.Before(minTime) || !instant.Before(endTime) {
+	if t.CheckValid() != nil || t.GetSeconds() < 0 {
 		r.add(field, "must be an instant of the years 1970 to 9999")
 		return time.Time{}
 	}
-	return instant.Truncate(time.Millisecond)
+	return t.AsTime().Truncate(time.Millisecond)
 }
 
 // count returns a number that is 1 or more when it is set and 0 when it is not.

@@ -190,8 +190,12 @@ func TestACallWithoutADeadlineGetsOne(t *testing.T) {
 
 func TestTheDefaultDeadlineEndsACall(t *testing.T) {
 	store := &stub{before: func(ctx context.Context) error {
-		<-ctx.Done()
-		return fmt.Errorf("reading: %w", ctx.Err())
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("reading: %w", ctx.Err())
+		case <-time.After(10 * time.Second):
+			return errors.New("there is no deadline")
+		}
 	}}
 	s := start(t, store, func(c *server.Config) { c.Limits.DefaultDeadline = time.Millisecond })
 	_, err := s.callIn(t.Context(), t, "GetCoupon", request(t, "GetCoupon", aCoupon))
@@ -269,6 +273,7 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 		{nil, "DEBUG", nil, false},
 		{&domain.RefusedError{Ineligibilities: []domain.Ineligibility{{Reason: domain.CodeInactive}}}, "DEBUG", "CODE_INACTIVE", false},
 		{&domain.AlreadyExistsError{Type: domain.PromotionCodeResource, Name: "coupons/a/promotionCodes/00000000", Code: "TOPSECRET"}, "DEBUG", "CODE_ALREADY_ACTIVE", false},
+		{&domain.InvalidError{Violations: domain.Violations{{Field: "metadata", Description: `the value of "TOPSECRET" is bad`}}}, "DEBUG", "INVALID_ARGUMENT", false},
 		{&domain.UnavailableError{Cause: secret}, "WARN", "STORE_UNAVAILABLE", true},
 		{&domain.UnavailableError{OutcomeUnknown: true, Cause: secret}, "WARN", "OUTCOME_UNKNOWN", true},
 		{context.DeadlineExceeded, "WARN", "DEADLINE_EXCEEDED", false},
