@@ -81,13 +81,13 @@ func (t *Terms) checkCapsApply(v *Violations, prefix string) {
 		refuse(len(c.MinUnitAmount) > 0, "min_unit_amount", message)
 		refuse(c.MaxUnits != nil, "max_units", message)
 		refuse(c.MaxUnitsPerLine != nil, "max_units_per_line", message)
-		refuse(c.UnitOrder > CheapestFirst, "unit_order", message)
+		refuse(c.UnitOrder == CheapestFirst, "unit_order", message)
 	}
 	if d.FreeTrial != nil {
 		refuse(len(c.MaxDiscount) > 0, "max_discount", "cannot be set: a free trial takes nothing off")
 	}
-	if b := d.BuyXGetY; b != nil && c.UnitOrder != UnitOrderDefault {
-		refuse(c.UnitOrder != b.order(), "unit_order", "contradicts buy_x_get_y.get_order, which decides")
+	if b := d.BuyXGetY; b != nil {
+		refuse(c.UnitOrder == CheapestFirst && b.order() != CheapestFirst, "unit_order", "contradicts buy_x_get_y.get_order, which decides")
 	}
 	if g := d.GroupAmountOff; g != nil && c.MaxUnits != nil {
 		refuse(*c.MaxUnits < g.GroupSize, "max_units", "must not be below the group_size of %d", g.GroupSize)
