@@ -34,8 +34,10 @@ type service struct {
 	health healthpb.HealthClient
 	conn   *grpc.ClientConn
 
-	// clock is what the server takes for the present.
-	clock *clock
+	// clock is what the server takes for the present, and prefix what its keys
+	// begin with; only a server in this process has them.
+	clock  *clock
+	prefix string
 }
 
 // start runs a server of this test alone on the redis-server that all tests
@@ -83,7 +85,7 @@ func startOn(t *testing.T, client redis.UniversalClient, prefix string) *service
 		}
 	})
 	s := connect(t, listener.Addr().String())
-	s.clock = now
+	s.clock, s.prefix = now, prefix
 	return s
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -438,5 +439,34 @@ func await(t *testing.T, what string, come func(context.Context) bool) {
 		case <-ctx.Done():
 			t.Fatalf("%s: not within %s", what, deadline)
 		}
+	}
+}
+
+// wantHealth waits for what the health service says of the server as a whole.
+func (s *service) wantHealth(t *testing.T, want healthpb.HealthCheckResponse_ServingStatus) {
+	t.Helper()
+	await(t, "health "+want.String(), func(ctx context.Context) bool {
+		for _, name := range []string{
+			"", discountv1.CouponService_ServiceDesc.ServiceName, discountv1.RedemptionService_ServiceDesc.ServiceName,
+		} {
+			got, err := s.health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
+			if err != nil || got.GetStatus() != want {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// wantSame checks that another server sees what this one does.
+func (s *service) wantSame(t *testing.T, other *service) {
+	t.Helper()
+	c := s.coupon(t, percentOff(10))
+	got, err := other.GetCoupon(within(t), &discountv1.GetCouponRequest{Name: c.GetName()})
+	if err != nil {
+		t.Fatalf("the other server: %v", err)
+	}
+	if diff := cmp.Diff(c, got.GetCoupon(), protocmp.Transform()); diff != "" {
+		t.Errorf("two servers show different coupons:\n%s", diff)
 	}
 }
