@@ -105,6 +105,16 @@ func OpenDir(ctx context.Context, path string, logger *slog.Logger) (*Dir, error
 	return d, nil
 }
 
+// HasData reports whether a server has written to the data directory.
+func HasData(dir string) bool {
+	for _, name := range []string{"appendonlydir", "appendonly.aof"} { // since 7.0, and before
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // lockOwner takes the directory for this process and writes its id into the lock,
 // for the message that the next one gives. The system drops the lock when the
 // process ends, however it ends.
@@ -247,12 +257,16 @@ func (d *Dir) adopt(ctx context.Context, s *Server, client *redis.Client, pid in
 		defer close(p.gone)
 		defer lock.Close()
 		// It is no child of this process: its lock tells when it is gone.
-		for free := false; !free; time.Sleep(pollInterval) {
-			var err error
-			if free, err = tryLock(lock); err != nil {
+		for {
+			free, err := tryLock(lock)
+			if free {
+				return
+			}
+			if err != nil {
 				d.logger.Error("cannot watch the private redis-server", "error", err)
 				return
 			}
+			<-time.After(pollInterval)
 		}
 	}()
 	return nil

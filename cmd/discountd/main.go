@@ -1,0 +1,37 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command discountd serves coupons, promotion codes and their redemption over
+// gRPC. See discountd --help.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/redis/go-redis/v9/logging"
+)
+
+func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "discountd:", err)
+		os.Exit(1)
+	}
+}
+
+// start runs the service until the first SIGINT or SIGTERM has taken effect. A
+// second one ends the process at once.
+func start() error {
+	logging.Disable() // the Redis client returns all that it would log
+	c, err := parse(os.Args[1:])
+	if err != nil {
+		return fmt.Errorf("%w; see discountd --help", err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, c, os.Stdout, os.Stderr)
+}

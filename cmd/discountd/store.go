@@ -1,0 +1,147 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/discountd/discountd/internal/privateredis"
+)
+
+// redisAuto is the value of --redis that lets this process look after a Redis by
+// itself.
+const redisAuto = "auto"
+
+// The times that one step of talking to Redis may take. A call's own deadline
+// ends it earlier.
+const (
+	dialTimeout = 500 * time.Millisecond
+	ioTimeout   = 3 * time.Second
+	stopTimeout = 20 * time.Second
+)
+
+// backing is the Redis that everything is kept in.
+type backing struct {
+	client redis.UniversalClient
+	// description tells people what it is, without secrets.
+	description string
+	// forgets is whether everything is gone when this process ends.
+	forgets bool
+	// stop ends what runs for this process alone.
+	stop func(context.Context) error
+}
+
+// Close closes the client and stops what this process started.
+func (b *backing) Close() error {
+	// Not the caller's context: this is what is left to do when that one has ended.
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return errors.Join(b.client.Close(), b.stop(ctx))
+}
+
+// openBacking returns the Redis that c asks for. One that is given by its URL need
+// not answer yet.
+func openBacking(ctx context.Context, c config, logger *slog.Logger) (*backing, error) {
+	if c.Redis == redisAuto {
+		return openPrivate(ctx, c.DataDir, logger)
+	}
+	options, err := redisOptions(c.Redis)
+	if err != nil {
+		return nil, err
+	}
+	return &backing{
+		client:      redis.NewClient(options),
+		description: fmt.Sprintf("Redis at %s, database %d", options.Addr, options.DB),
+		stop:        func(context.Context) error { return nil },
+	}, nil
+}
+
+// openPrivate starts a redis-server, or keeps everything in memory when there is
+// none on this machine and never was.
+func openPrivate(ctx context.Context, dataDir string, logger *slog.Logger) (*backing, error) {
+	dir, err := privateredis.OpenDir(ctx, dataDir, logger)
+	if errors.Is(err, privateredis.ErrNotFound) {
+		if privateredis.HasData(dataDir) {
+			return nil, fmt.Errorf("%s has data, and nothing on this machine reads it: %w", dataDir, err)
+		}
+		return openMemory()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if dir.Adopted() {
+		logger.Warn("took over the private redis-server of a process that was killed", "pid", dir.PID())
+	}
+	return &backing{
+		client:      redis.NewClient(withPolicy(dir.Options())),
+		description: "private redis-server, data in " + dir.Path(),
+		stop:        dir.Close,
+	}, nil
+}
+
+func openMemory() (*backing, error) {
+	mini := miniredis.NewMiniRedis()
+	if err := mini.Start(); err != nil {
+		return nil, fmt.Errorf("start an embedded Redis: %w", err)
+	}
+	return &backing{
+		client:      redis.NewClient(withPolicy(&redis.Options{Addr: mini.Addr()})),
+		description: "memory of this process",
+		forgets:     true,
+		stop: func(context.Context) error {
+			mini.Close()
+			return nil
+		},
+	}, nil
+}
+
+// redisOptions reads a Redis URL. Errors do not quote it: it may hold a password.
+func redisOptions(text string) (*redis.Options, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("not a URL")
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "unix":
+	case "redis+cluster", "redis+sentinel":
+		return nil, fmt.Errorf("%s:// is not supported yet: give the URL of one Redis, redis:// or rediss://", u.Scheme)
+	default:
+		return nil, fmt.Errorf("must be %s or a URL that begins with redis:// or rediss://", redisAuto)
+	}
+	options, err := redis.ParseURL(text)
+	if err != nil {
+		return nil, fmt.Errorf("not a Redis URL: %w", err)
+	}
+	return withPolicy(options), nil
+}
+
+// withPolicy sets what the correctness of this service rests on, and what the URL
+// left open. The client never sends a command again by itself: whether that is
+// safe only the store can tell.
+func withPolicy(o *redis.Options) *redis.Options {
+	o.MaxRetries = -1
+	o.DialerRetries = 1
+	o.ContextTimeoutEnabled = true
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = dialTimeout
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = ioTimeout
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = ioTimeout
+	}
+	return o
+}
