@@ -38,29 +38,29 @@ const (
 	defaultRetryDelay = 100 * time.Millisecond
 )
 
-// failure is an error as the client is told it, with the cause, which the client
+// clientError is an error as the client is told it, with the cause, which the client
 // is not told.
-type failure struct {
+type clientError struct {
 	status *status.Status
 	reason Reason
 	cause  error
 }
 
 // Error returns the message that the client gets.
-func (f *failure) Error() string { return f.status.Message() }
+func (f *clientError) Error() string { return f.status.Message() }
 
 // GRPCStatus returns the status that the client gets.
-func (f *failure) GRPCStatus() *status.Status { return f.status }
+func (f *clientError) GRPCStatus() *status.Status { return f.status }
 
 // Unwrap returns the cause, or nil.
-func (f *failure) Unwrap() error { return f.cause }
+func (f *clientError) Unwrap() error { return f.cause }
 
 // parameters are the changing parts of a message, by name.
 type parameters map[string]string
 
-// fail returns a failure with the given status, a google.rpc.ErrorInfo and the
+// fail returns an error with the given status, a google.rpc.ErrorInfo and the
 // other details.
-func fail(code codes.Code, reason Reason, message string, params parameters, details ...proto.Message) *failure {
+func fail(code codes.Code, reason Reason, message string, params parameters, details ...proto.Message) *clientError {
 	all := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason:   string(reason),
 		Domain:   errorDomain,
@@ -75,12 +75,12 @@ func fail(code codes.Code, reason Reason, message string, params parameters, det
 		// such text comes through a request.
 		panic(fmt.Sprintf("server: details of %s: %v", reason, err))
 	}
-	return &failure{status: s, reason: reason}
+	return &clientError{status: s, reason: reason}
 }
 
 // internal returns what a client is told of an error that it can do nothing
 // about: nothing but that.
-func internal(cause error) *failure {
+func internal(cause error) *clientError {
 	f := fail(codes.Internal, ReasonInternal, "internal error", nil)
 	f.cause = cause
 	return f
@@ -106,8 +106,8 @@ type withStatus interface {
 	GRPCStatus() *status.Status
 }
 
-// translation returns the failure for one kind of error, or nil for others.
-type translation func(err error, method string) *failure
+// translation returns what clients are told of one kind of error, or nil for others.
+type translation func(err error, method string) *clientError
 
 // translations has every kind of error there is; the first match counts. What the
 // store says of itself comes before the deadline that made it say so.
@@ -126,8 +126,8 @@ var translations = []translation{
 }
 
 // typed translates errors of one type.
-func typed[E error](f func(E) *failure) translation {
-	return func(err error, _ string) *failure {
+func typed[E error](f func(E) *clientError) translation {
+	return func(err error, _ string) *clientError {
 		if e, ok := errors.AsType[E](err); ok {
 			return f(e)
 		}
@@ -137,7 +137,7 @@ func typed[E error](f func(E) *failure) translation {
 
 // sentinel translates one error, whose text is the message.
 func sentinel(target error, code codes.Code, reason Reason) translation {
-	return func(err error, _ string) *failure {
+	return func(err error, _ string) *clientError {
 		if errors.Is(err, target) {
 			return fail(code, reason, target.Error(), nil)
 		}
@@ -146,7 +146,7 @@ func sentinel(target error, code codes.Code, reason Reason) translation {
 }
 
 // invalid names as many violations as fit, the first of them in the message.
-func invalid(e *domain.InvalidError) *failure {
+func invalid(e *domain.InvalidError) *clientError {
 	detail, size := &errdetails.BadRequest{}, 0
 	for _, v := range e.Violations {
 		fv := &errdetails.BadRequest_FieldViolation{
@@ -183,12 +183,12 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n-len(ellipsis)], "") + ellipsis
 }
 
-func notFound(e *domain.NotFoundError) *failure {
+func notFound(e *domain.NotFoundError) *clientError {
 	return fail(codes.NotFound, notFoundReasons[e.Type], e.Error(), parameters{"name": e.Name},
 		&errdetails.ResourceInfo{ResourceType: string(e.Type), ResourceName: e.Name, Description: e.Error()})
 }
 
-func alreadyExists(e *domain.AlreadyExistsError) *failure {
+func alreadyExists(e *domain.AlreadyExistsError) *clientError {
 	params := parameters{"name": e.Name}
 	if e.Code != "" {
 		params["code"] = e.Code
@@ -197,14 +197,14 @@ func alreadyExists(e *domain.AlreadyExistsError) *failure {
 		&errdetails.ResourceInfo{ResourceType: string(e.Type), ResourceName: e.Name, Description: e.Error()})
 }
 
-func deleted(e *domain.DeletedError) *failure {
+func deleted(e *domain.DeletedError) *clientError {
 	return fail(codes.FailedPrecondition, deletedReasons[e.Type], e.Error(), parameters{"name": e.Name},
 		&errdetails.ResourceInfo{ResourceType: string(e.Type), ResourceName: e.Name, Description: e.Error()})
 }
 
 // tooMany is FAILED_PRECONDITION and not RESOURCE_EXHAUSTED, which clients retry
 // after a while: this limit does not pass with time.
-func tooMany(e *domain.TooManyError) *failure {
+func tooMany(e *domain.TooManyError) *clientError {
 	return fail(codes.FailedPrecondition, ReasonServiceLimitReached, e.Error(),
 		parameters{"what": e.What, "limit": strconv.FormatInt(e.Limit, 10)},
 		&errdetails.PreconditionFailure{Violations: []*errdetails.PreconditionFailure_Violation{{
@@ -214,7 +214,7 @@ func tooMany(e *domain.TooManyError) *failure {
 		}}})
 }
 
-func unavailable(e *domain.UnavailableError) *failure {
+func unavailable(e *domain.UnavailableError) *clientError {
 	reason := ReasonStoreUnavailable
 	if e.OutcomeUnknown {
 		reason = ReasonOutcomeUnknown
@@ -227,7 +227,7 @@ func unavailable(e *domain.UnavailableError) *failure {
 
 // refused gives all ineligibilities in the detail that belongs to the method, the
 // first of them in the message.
-func refused(err error, method string) *failure {
+func refused(err error, method string) *clientError {
 	e, ok := errors.AsType[*domain.RefusedError](err)
 	if !ok {
 		return nil

@@ -40,8 +40,8 @@ const (
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
-// secret stands for what the store knows and no client may see.
-var secret = errors.New("MISCONF d1:{c:fall} is not able to persist on disk")
+// errSecret stands for what the store knows and no client may see.
+var errSecret = errors.New("MISCONF d1:{c:fall} is not able to persist on disk")
 
 // theErrors has every error that the service answers with, as the store reports
 // it. The file of its name in testdata/errors is the status that the client gets.
@@ -87,11 +87,11 @@ var theErrors = []struct {
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
 	{"configuration_changed", "UpdateCoupon", anUpdate, domain.ErrAborted},
-	{"store_unavailable", "Redeem", aRedeem, &domain.UnavailableError{RetryAfter: 250 * time.Millisecond, Cause: secret}},
-	{"outcome_unknown", "Redeem", aRedeem, &domain.UnavailableError{OutcomeUnknown: true, Cause: secret}},
+	{"store_unavailable", "Redeem", aRedeem, &domain.UnavailableError{RetryAfter: 250 * time.Millisecond, Cause: errSecret}},
+	{"outcome_unknown", "Redeem", aRedeem, &domain.UnavailableError{OutcomeUnknown: true, Cause: errSecret}},
 	{"deadline_exceeded", "Redeem", aRedeem, context.DeadlineExceeded},
 	{"cancelled", "Redeem", aRedeem, context.Canceled},
-	{"internal", "Redeem", aRedeem, secret},
+	{"internal", "Redeem", aRedeem, errSecret},
 }
 
 var anInstant = time.Date(2026, 1, 31, 23, 59, 59, 999_000_000, time.UTC)

@@ -77,7 +77,7 @@ func (s *Server) logCall(ctx context.Context, method string, begin time.Time, er
 	if p, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", p.Addr.String()))
 	}
-	if f, ok := errors.AsType[*failure](err); ok {
+	if f, ok := errors.AsType[*clientError](err); ok {
 		attrs = append(attrs, slog.String("reason", string(f.reason)))
 		if f.cause != nil {
 			attrs = append(attrs, slog.String("cause", f.cause.Error()))

@@ -274,10 +274,10 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 		{&domain.RefusedError{Ineligibilities: []domain.Ineligibility{{Reason: domain.CodeInactive}}}, "DEBUG", "CODE_INACTIVE", false},
 		{&domain.AlreadyExistsError{Type: domain.PromotionCodeResource, Name: "coupons/a/promotionCodes/00000000", Code: "TOPSECRET"}, "DEBUG", "CODE_ALREADY_ACTIVE", false},
 		{&domain.InvalidError{Violations: domain.Violations{{Field: "metadata", Description: `the value of "TOPSECRET" is bad`}}}, "DEBUG", "INVALID_ARGUMENT", false},
-		{&domain.UnavailableError{Cause: secret}, "WARN", "STORE_UNAVAILABLE", true},
-		{&domain.UnavailableError{OutcomeUnknown: true, Cause: secret}, "WARN", "OUTCOME_UNKNOWN", true},
+		{&domain.UnavailableError{Cause: errSecret}, "WARN", "STORE_UNAVAILABLE", true},
+		{&domain.UnavailableError{OutcomeUnknown: true, Cause: errSecret}, "WARN", "OUTCOME_UNKNOWN", true},
 		{context.DeadlineExceeded, "WARN", "DEADLINE_EXCEEDED", false},
-		{secret, "ERROR", "INTERNAL", true},
+		{errSecret, "ERROR", "INTERNAL", true},
 	} {
 		store.err = c.err
 		before := len(records())
@@ -306,7 +306,7 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 }
 
 func TestNewNamesWhatIsMissing(t *testing.T) {
-	whole := server.Config{Store: &stub{}, Logger: slog.Default(), Clock: time.Now}
+	whole := server.Config{Store: &stub{}, Logger: slog.New(slog.DiscardHandler), Clock: time.Now}
 	for name, remove := range map[string]func(*server.Config){
 		"Store":  func(c *server.Config) { c.Store = nil },
 		"Logger": func(c *server.Config) { c.Logger = nil },
