@@ -26,7 +26,7 @@ GO_FILES = $$(git ls-files --cached --others --exclude-standard '*.go' ':!gen/')
 .PHONY: help
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -61,6 +61,12 @@ test-clients: build $(BUILD)/python/ready $(BUILD)/typescript/ready ## Run the G
 	@tools/ensure redis
 	@go build -o $(BUILD)/go/example ./examples/go
 	@tools/run-tests -tags=clients ./test/clients
+
+.PHONY: client-python
+client-python: $(BUILD)/python/ready ## Generate the Python client of examples/python.
+
+.PHONY: client-typescript
+client-typescript: $(BUILD)/typescript/ready ## Generate the TypeScript client of examples/typescript.
 
 ##@ Change
 
