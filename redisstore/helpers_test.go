@@ -51,26 +51,27 @@ type env struct {
 	client redis.UniversalClient
 	// dial makes another client of the same Redis.
 	dial func() redis.UniversalClient
-	// slow is whether scripts take long, so that a crowd has to be smaller.
-	slow bool
+	// most is the largest crowd that does not take seconds.
+	most int
 }
 
 // backend is a kind of Redis that a store runs on.
 type backend struct {
 	name string
+	most int // the largest crowd of callers that does not take seconds
 	dial func(t testing.TB) func() redis.UniversalClient
 }
 
 var (
-	onMini = backend{"miniredis", func(t testing.TB) func() redis.UniversalClient {
+	onMini = backend{"miniredis", 40, func(t testing.TB) func() redis.UniversalClient {
 		addr := redistest.Mini(t).Addr()
 		return func() redis.UniversalClient { return redistest.ClientAt(t, addr) }
 	}}
-	onRedis = backend{"redis", func(t testing.TB) func() redis.UniversalClient {
+	onRedis = backend{"redis", 500, func(t testing.TB) func() redis.UniversalClient {
 		server := redistest.Server(t)
 		return func() redis.UniversalClient { return redistest.Client(t, server) }
 	}}
-	onCluster = backend{"cluster", func(t testing.TB) func() redis.UniversalClient {
+	onCluster = backend{"cluster", 100, func(t testing.TB) func() redis.UniversalClient {
 		cluster := redistest.Cluster(t)
 		return func() redis.UniversalClient { return redistest.Client(t, cluster) }
 	}}
@@ -80,14 +81,14 @@ var (
 func open(t testing.TB, b backend) *env {
 	t.Helper()
 	e := openAt(t, b.dial(t))
-	e.slow = b.name == onMini.name
+	e.most = b.most
 	return e
 }
 
 // openAt opens a store of the test's own in the Redis that dial makes clients of.
 func openAt(t testing.TB, dial func() redis.UniversalClient) *env {
 	t.Helper()
-	e := &env{t: t, clock: newClock(), prefix: redistest.Prefix(t), dial: dial}
+	e := &env{t: t, clock: newClock(), prefix: redistest.Prefix(t), dial: dial, most: onRedis.most}
 	registerPrefix(e.prefix)
 	e.Store, e.client = e.open(e.clock)
 	return e
@@ -123,12 +124,7 @@ func (e *env) open(c *fakeClock) (*Store, redis.UniversalClient) {
 func (e *env) ctx() context.Context { return e.t.Context() }
 
 // crowd is n, or fewer where n callers at once would take seconds.
-func (e *env) crowd(n int) int {
-	if e.slow {
-		return min(n, 40)
-	}
-	return n
-}
+func (e *env) crowd(n int) int { return min(n, e.most) }
 
 // dump returns everything that the store holds: keys with what is in them.
 func (e *env) dump() map[string]string {
