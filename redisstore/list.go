@@ -242,6 +242,9 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 		if err != nil {
 			return nil, err
 		}
+		if neverWas(p) {
+			continue
+		}
 		out = append(out, domain.PromotionCodeView{PromotionCodeSnapshot: *p, Status: p.Status(c, now)})
 	}
 	slices.SortFunc(out, func(a, b domain.PromotionCodeView) int {
@@ -346,7 +349,7 @@ func (s *Store) readMatching(ctx context.Context, q domain.PromotionCodeQuery, n
 			continue
 		case err != nil:
 			return nil, err
-		case q.Matches(&view.PromotionCodeSnapshot, view.Status):
+		case !neverWas(&view.PromotionCodeSnapshot) && q.Matches(&view.PromotionCodeSnapshot, view.Status):
 			out = append(out, view)
 		}
 	}

@@ -187,10 +187,16 @@ func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req c
 	}
 }
 
-// neverActive is the version of a record that went from PENDING to INACTIVE at
+// neverActive is the version of a record that went from PENDING out of use at
 // once: somebody else gave it up, or took it out of use, before its creation came
 // to an end.
 const neverActive = 2
+
+// neverWas reports whether a record is what a refused creation left: no list
+// shows it, deleted ones included.
+func neverWas(p *domain.PromotionCodeSnapshot) bool {
+	return p.State == domain.PromotionDeleted && p.Version == neverActive
+}
 
 // DeactivatePromotionCode takes a promotion code out of use until it is activated
 // again.
