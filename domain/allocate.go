@@ -57,7 +57,13 @@ func allocate(total int64, slots []slot) {
 		}
 		total, weight = rest, lighter
 	}
+	divide(total, weight, slots)
+}
 
+// divide divides total among the items of slots that are not full, by largest
+// remainder. Their weights sum to weight, and none gets as much as it has room
+// for before the remainders.
+func divide(total, weight int64, slots []slot) {
 	lost := total
 	for i := range slots {
 		s := &slots[i]

@@ -70,9 +70,9 @@ func (c *cart) apply(t *Terms, original bool) (work, []Ineligibility) {
 // and how much room it leaves.
 func (w *work) prepare(original bool) {
 	t, o := w.terms, w.order
-	perUnit, capped := AmountIn(t.Caps.MaxDiscountPerUnit, o.Currency)
+	maxPerUnit, capped := AmountIn(t.Caps.MaxDiscountPerUnit, o.Currency)
 	if !capped {
-		perUnit = MaxAmount
+		maxPerUnit = MaxAmount
 	}
 	floor, _ := AmountIn(t.Caps.MinUnitAmount, o.Currency)
 	scope := newScope(&t.AppliesTo, o)
@@ -94,7 +94,8 @@ func (w *work) prepare(original bool) {
 		if original {
 			r.price = l.UnitAmountMinor
 		}
-		r.room = max(0, min(r.price, r.left-max(floor, l.MinUnitAmountMinor), perUnit))
+		r.most = min(r.price, r.left, maxPerUnit)
+		r.room = max(0, min(r.most, r.left-max(floor, l.MinUnitAmountMinor)))
 	}
 }
 

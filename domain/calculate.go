@@ -85,8 +85,9 @@ func orMax(limit *int64) int64 {
 }
 
 // percentOff takes a share of the eligible units, rounded half up over the scope
-// of rounding. What a floor or a cap keeps from a unit is not moved to others: a
-// percentage is a promise about each.
+// of rounding. Over the order it is one amount that is then spread like any other,
+// so that what floors keep from some lines goes to those that have room. Line by
+// line or unit by unit each is on its own.
 func (w *work) percentOff(p BasisPoints) {
 	switch w.percentScope() {
 	case RoundPerUnit:
@@ -103,14 +104,15 @@ func (w *work) percentOff(p BasisPoints) {
 		for from := 0; from < len(w.runs); {
 			to := lineEnd(w.runs, from)
 			line := w.runs[from:to]
-			spread(shareOf(line, p), line)
+			spread(shareOf(line, p, false), line)
 			from = to
 		}
 		w.capTotal()
 	default:
 		w.allocation, w.roundingScope = AcrossProportional, RoundPerOrder
 		w.weighByPrice()
-		spread(min(shareOf(w.runs, p), w.maxDiscount), w.runs)
+		share := shareOf(w.runs, p, true)
+		spread(min(share, roomOf(w.runs), w.maxDiscount), w.runs)
 	}
 }
 
@@ -129,17 +131,22 @@ func (w *work) percentScope() RoundingScope {
 	}
 }
 
-// shareOf returns the share p of the eligible runs, each unit's bounded by its
-// room, rounded half up once.
-func shareOf(runs []run, p BasisPoints) int64 {
+// shareOf returns the share p of the eligible runs, rounded half up once. Each
+// unit's is bounded by its room, or, with floorless set, by what its room would be
+// without a floor.
+func shareOf(runs []run, p BasisPoints, floorless bool) int64 {
 	var whole, parts int64 // parts in basis points
 	for i := range runs {
 		r := &runs[i]
 		if !r.eligible {
 			continue
 		}
-		if r.room < r.price && overfills(int64(p), r.price, int64(FullShare), r.room) {
-			whole += r.room * r.quantity
+		most := r.room
+		if floorless {
+			most = r.most
+		}
+		if most < r.price && overfills(int64(p), r.price, int64(FullShare), most) {
+			whole += most * r.quantity
 			continue
 		}
 		q, rest := mulDiv(r.price*r.quantity, int64(p), int64(FullShare))

@@ -17,9 +17,8 @@ import (
 // exact fractions of unbounded size, and no thought for speed.
 
 type refUnit struct {
-	line        int
-	price, room *big.Int
-	take        *big.Int // what it takes, where units are rounded
+	line              int
+	price, most, room *big.Int // most is the room without floors
 }
 
 // refUnits lists the units that terms may touch, and how much of each.
@@ -27,12 +26,13 @@ func refUnits(terms *Terms, o *Order) []refUnit {
 	var units []refUnit
 	for i, l := range o.Lines {
 		floor, _ := AmountIn(terms.Caps.MinUnitAmount, o.Currency)
-		room := max(0, l.UnitAmountMinor-max(floor, l.MinUnitAmountMinor))
-		if most, ok := AmountIn(terms.Caps.MaxDiscountPerUnit, o.Currency); ok {
-			room = min(room, most)
+		most := l.UnitAmountMinor
+		if capped, ok := AmountIn(terms.Caps.MaxDiscountPerUnit, o.Currency); ok {
+			most = min(most, capped)
 		}
+		room := min(most, max(0, l.UnitAmountMinor-max(floor, l.MinUnitAmountMinor)))
 		for range l.Quantity {
-			units = append(units, refUnit{i, big.NewInt(l.UnitAmountMinor), big.NewInt(room), new(big.Int)})
+			units = append(units, refUnit{i, big.NewInt(l.UnitAmountMinor), big.NewInt(most), big.NewInt(room)})
 		}
 	}
 	slices.SortStableFunc(units, func(a, b refUnit) int {
@@ -139,10 +139,15 @@ func refLines(terms *Terms, o *Order) []*big.Int {
 	var want func([]refUnit) *big.Int // what a number of units takes together
 	scope, weight := PerLine, refPrice
 	if p := terms.Discount.PercentOff; p != nil {
+		scope = refPercentScope(terms)
 		share := func(u refUnit) *big.Rat {
 			s := new(big.Rat).Mul(new(big.Rat).SetInt(u.price), big.NewRat(int64(p.BasisPoints), int64(FullShare)))
-			if room := new(big.Rat).SetInt(u.room); s.Cmp(room) > 0 {
-				return room
+			bound := u.room
+			if scope == AcrossProportional {
+				bound = u.most // what floors keep goes elsewhere
+			}
+			if most := new(big.Rat).SetInt(bound); s.Cmp(most) > 0 {
+				return most
 			}
 			return s
 		}
@@ -153,7 +158,6 @@ func refLines(terms *Terms, o *Order) []*big.Int {
 			}
 			return refHalfUp(sum)
 		}
-		scope = refPercentScope(terms)
 	} else {
 		amount, _ := AmountIn(terms.Discount.AmountOff.Amounts, o.Currency)
 		want = func(units []refUnit) *big.Int {
@@ -178,7 +182,8 @@ func refLines(terms *Terms, o *Order) []*big.Int {
 			lines[i] = want(slices.DeleteFunc(slices.Clone(units), func(u refUnit) bool { return u.line != i }))
 		}
 	default:
-		return refSpread(bigMin(want(units), most), units, weight, n)
+		room := refSum(units, func(u refUnit) *big.Int { return u.room })
+		return refSpread(bigMin(bigMin(want(units), room), most), units, weight, n)
 	}
 	total := refSum(lines, func(x *big.Int) *big.Int { return x })
 	if total.Cmp(most) <= 0 {

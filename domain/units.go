@@ -16,7 +16,8 @@ type run struct {
 
 	left  int64 // what a unit still costs
 	price int64 // what this discount computes on
-	room  int64 // the most that this discount may take off a unit
+	most  int64 // the most that this discount gives a unit
+	room  int64 // the most that it may take off one: most, and not below the floor
 
 	weight int64 // of a unit, when an amount is spread
 	take   int64 // what this discount takes off each unit
@@ -54,36 +55,36 @@ func lineEnd(runs []run, from int) int {
 // weights and within their room: first divided among the lines, then each line's
 // share among its units. The runs must have room for total.
 func spread(total int64, runs []run) {
-	total = fill(total, runs)
-
+	total, weight := fill(total, runs)
+	if weight == 0 {
+		return
+	}
 	var inline [inlineSlots]slot
 	lines := inline[:0]
 	for from := 0; from < len(runs); {
 		to := lineEnd(runs, from)
-		line := slot{count: 1, from: int32(from), to: int32(to)}
+		var weight int64
 		for i := from; i < to; i++ {
 			if r := &runs[i]; r.eligible && !r.full {
-				line.weight += r.weight * r.quantity
-				line.room += r.room * r.quantity
+				weight += r.weight * r.quantity
 			}
 		}
-		if line.weight > 0 {
-			lines = append(lines, line)
+		if weight > 0 {
+			lines = append(lines, slot{weight: weight, count: 1, from: int32(from), to: int32(to)})
 		}
 		from = to
 	}
-	allocate(total, lines)
+	divide(total, weight, lines)
 	for i := range lines {
 		spreadUnits(lines[i].share+lines[i].more, runs[lines[i].from:lines[i].to])
 	}
 }
 
 // fill finds the runs whose units would take as much as they have room for or
-// more, makes them take just that, and returns what is left for the others. Doing
-// this unit by unit before lines are looked at keeps a unit's bound from moving
-// its share to other units of its line alone.
-func fill(total int64, runs []run) int64 {
-	var weight int64
+// more, makes them take just that, and returns what is left for the others, and
+// the weight of these. Doing this unit by unit before lines are looked at keeps a
+// unit's bound from moving its share to other units of its line alone.
+func fill(total int64, runs []run) (remaining, weight int64) {
 	for i := range runs {
 		r := &runs[i]
 		r.take, r.more, r.full = 0, 0, false
@@ -106,7 +107,7 @@ func fill(total int64, runs []run) int64 {
 		}
 		total, weight = rest, lighter
 	}
-	return total
+	return total, weight
 }
 
 // spreadUnits makes the units of one line that are not full take total together.
