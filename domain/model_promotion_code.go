@@ -149,14 +149,14 @@ func (p PromotionCodeSnapshot) in(state PromotionState) PromotionCodeSnapshot {
 	return p
 }
 
-// activate makes p the holder of its code. A conflicting promotion code that can
-// still be redeemed is in the way; the others lose the code for good, all of them
-// or none.
+// activate makes p, which is not ACTIVE, the holder of its code. A conflicting
+// promotion code that can still be redeemed is in the way; the others lose the
+// code for good, all of them or none.
 func (s State) activate(p PromotionCodeSnapshot, now time.Time) (State, error) {
 	next := s
 	for _, c := range s.coupons {
 		for _, q := range c.codes {
-			if q.State != PromotionActive || q.Name == p.Name || !q.conflictsWith(&p.PromotionCode) {
+			if q.State != PromotionActive || !q.conflictsWith(&p.PromotionCode) {
 				continue
 			}
 			if len(q.Fit(&c.CouponSnapshot, now)) == 0 {
