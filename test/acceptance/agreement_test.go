@@ -91,6 +91,7 @@ func TestValidateCodeListsEveryReasonAndRedeemGivesTheSame(t *testing.T) {
 			code: coded("CODE", boundTo("alice"), codeUntil(today.Add(day)), codeLimit(1), firstTimeOnly(), fromAmount(money(500, "EUR"))),
 			used: []*discountv1.RedeemRequest{purchase(typing("CODE"), by("alice"), buying("EUR", line("mug", 250, 2)))},
 			then: func(t *testing.T, s *service, c *discountv1.Coupon, p *discountv1.PromotionCode) {
+				t.Helper()
 				s.deactivate(t, p)
 				s.deleteCoupon(t, c)
 				s.clock.set(today.Add(3 * day))

@@ -143,14 +143,20 @@ func TestCouponThatEndsMakesAllItsCodesPermanentlyInactive(t *testing.T) {
 		},
 		"by use": {
 			percentOff(10, couponLimit(1)),
-			func(t *testing.T, s *service, c *discountv1.Coupon) { s.redeems(t, purchase(applying(c))) },
+			func(t *testing.T, s *service, c *discountv1.Coupon) {
+				t.Helper()
+				s.redeems(t, purchase(applying(c)))
+			},
 			couponInvalid,
 			[]discountv1.IneligibilityReason{couponUsedUp},
 			"COUPON_MAX_REDEMPTIONS_REACHED",
 		},
 		"by deletion": {
 			percentOff(10),
-			func(t *testing.T, s *service, c *discountv1.Coupon) { s.deleteCoupon(t, c) },
+			func(t *testing.T, s *service, c *discountv1.Coupon) {
+				t.Helper()
+				s.deleteCoupon(t, c)
+			},
 			couponInvalid,
 			[]discountv1.IneligibilityReason{couponDeleted},
 			"COUPON_DELETED",

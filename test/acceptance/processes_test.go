@@ -99,7 +99,7 @@ func stopProcess(t *testing.T, cmd *exec.Cmd, exited <-chan error) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		<-exited // how it ended is told already
+		t.Logf("killed: %v", <-exited)
 	}
 }
 
