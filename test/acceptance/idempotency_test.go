@@ -92,22 +92,28 @@ func TestRetryReturnsTheRedemptionWhateverHasHappenedSince(t *testing.T) {
 			s.clock.set(today.Add(2 * day))
 		},
 		"the last slot was taken": func(t *testing.T, s *service, _ *discountv1.Coupon, _ *discountv1.PromotionCode) {
+			t.Helper()
 			s.redeems(t, purchase(typing("CODE"), by("bob")))
 		},
 		"the code was deactivated": func(t *testing.T, s *service, _ *discountv1.Coupon, p *discountv1.PromotionCode) {
+			t.Helper()
 			s.deactivate(t, p)
 		},
 		"the code was deleted": func(t *testing.T, s *service, _ *discountv1.Coupon, p *discountv1.PromotionCode) {
+			t.Helper()
 			s.deleteCode(t, p)
 		},
 		"the coupon was deleted": func(t *testing.T, s *service, c *discountv1.Coupon, _ *discountv1.PromotionCode) {
+			t.Helper()
 			s.deleteCoupon(t, c)
 		},
 		"the code went to another coupon": func(t *testing.T, s *service, _ *discountv1.Coupon, p *discountv1.PromotionCode) {
+			t.Helper()
 			s.deactivate(t, p)
 			s.code(t, s.coupon(t, percentOff(50)), coded("CODE"))
 		},
 		"the code went to this customer alone, on another coupon": func(t *testing.T, s *service, _ *discountv1.Coupon, p *discountv1.PromotionCode) {
+			t.Helper()
 			s.deactivate(t, p)
 			s.code(t, s.coupon(t, percentOff(50)), coded("CODE", boundTo("alice")))
 		},
