@@ -126,12 +126,12 @@ var limitBounds = map[string]struct {
 	ok    bool
 }{
 	"none":      {nil, true},
-	"0":         {ptr(int64(0)), false},
-	"-1":        {ptr(int64(-1)), false},
-	"1":         {ptr(int64(1)), true},
-	"2^53-1":    {ptr(int64(MaxAmount)), true},
-	"2^53":      {ptr(int64(MaxAmount + 1)), false},
-	"the least": {ptr(int64(-1 << 63)), false},
+	"0":         {new(int64(0)), false},
+	"-1":        {new(int64(-1)), false},
+	"1":         {new(int64(1)), true},
+	"2^53-1":    {new(int64(MaxAmount)), true},
+	"2^53":      {new(int64(MaxAmount + 1)), false},
+	"the least": {new(int64(-1 << 63)), false},
 }
 
 // minimumBounds are minimum amounts, and the fields that are wrong in them.
@@ -192,8 +192,8 @@ func TestCouponBounds(t *testing.T) {
 		"ends, whenever it began":   {func(c *Coupon) { c.RedeemBy = time.Unix(0, 0) }, nil},
 		"everything": {func(c *Coupon) {
 			*c = Coupon{
-				DisplayName: "\n", Duration: 9, DurationInMonths: 1, DurationInCycles: 1, MaxRedemptions: ptr(int64(0)),
-				MaxRedemptionsPerCustomer: ptr(int64(0)), StartsAt: noon, RedeemBy: noon, Metadata: metadata(51),
+				DisplayName: "\n", Duration: 9, DurationInMonths: 1, DurationInCycles: 1, MaxRedemptions: new(int64(0)),
+				MaxRedemptionsPerCustomer: new(int64(0)), StartsAt: noon, RedeemBy: noon, Metadata: metadata(51),
 			}
 		}, []string{
 			"display_name", "discount", "duration", "duration_in_months", "duration_in_cycles",
@@ -229,7 +229,7 @@ func TestPromotionCodeBounds(t *testing.T) {
 		"everything": {
 			PromotionCode{
 				CustomerID: "\n", EmailHash: "x", Restrictions: Restrictions{MinimumAmounts: []Money{{"EUR", 0}}},
-				MaxRedemptions: ptr(int64(0)), MaxRedemptionsPerCustomer: ptr(int64(0)),
+				MaxRedemptions: new(int64(0)), MaxRedemptionsPerCustomer: new(int64(0)),
 				StartsAt: noon, ExpiresAt: noon, Metadata: metadata(51),
 			},
 			[]string{
@@ -302,15 +302,15 @@ func TestSharedBounds(t *testing.T) {
 func TestAnUpdateIsCheckedInTheFieldsThatItSets(t *testing.T) {
 	t.Parallel()
 	var v Violations
-	bad := ptr(int64(0))
+	bad := new(int64(0))
 	(&UpdateCoupon{
 		DisplayName: "\n", Metadata: metadata(51), MaxRedemptions: bad, MaxRedemptionsPerCustomer: bad,
 	}).Check(&v, "")
 	u := &UpdatePromotionCode{
-		Metadata: metadata(51), MinimumAmounts: []Money{{}}, MaxRedemptions: ptr(int64(6)), MaxRedemptionsPerCustomer: bad,
+		Metadata: metadata(51), MinimumAmounts: []Money{{}}, MaxRedemptions: new(int64(6)), MaxRedemptionsPerCustomer: bad,
 	}
 	u.Check(&v, "")
-	u.CheckAgainst(&Coupon{MaxRedemptions: ptr(int64(5))}, &v, "")
+	u.CheckAgainst(&Coupon{MaxRedemptions: new(int64(5))}, &v, "")
 	wantFields(t, v)
 }
 
@@ -334,7 +334,7 @@ func TestACouponMustBeRedeemableAtSomeTime(t *testing.T) {
 
 func TestAPromotionCodeMayNotPromiseMoreThanItsCoupon(t *testing.T) {
 	t.Parallel()
-	end, five := noon.Add(hour), ptr(int64(5))
+	end, five := noon.Add(hour), new(int64(5))
 	for name, tc := range map[string]struct {
 		coupon Coupon
 		code   PromotionCode
@@ -352,11 +352,11 @@ func TestAPromotionCodeMayNotPromiseMoreThanItsCoupon(t *testing.T) {
 			Coupon{RedeemBy: end}, PromotionCode{StartsAt: end.Add(-time.Millisecond)}, nil,
 		},
 		"begins as the coupon ends": {Coupon{RedeemBy: end}, PromotionCode{StartsAt: end}, []string{"starts_at"}},
-		"a limit at the coupon's":   {Coupon{MaxRedemptions: five}, PromotionCode{MaxRedemptions: ptr(int64(5))}, nil},
+		"a limit at the coupon's":   {Coupon{MaxRedemptions: five}, PromotionCode{MaxRedemptions: new(int64(5))}, nil},
 		"a limit above the coupon's": {
-			Coupon{MaxRedemptions: five}, PromotionCode{MaxRedemptions: ptr(int64(6))}, []string{"max_redemptions"},
+			Coupon{MaxRedemptions: five}, PromotionCode{MaxRedemptions: new(int64(6))}, []string{"max_redemptions"},
 		},
-		"a limit, the coupon has none": {Coupon{}, PromotionCode{MaxRedemptions: ptr(int64(6))}, nil},
+		"a limit, the coupon has none": {Coupon{}, PromotionCode{MaxRedemptions: new(int64(6))}, nil},
 		"no limit, the coupon has one": {Coupon{MaxRedemptions: five}, PromotionCode{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -395,10 +395,10 @@ func TestInheritFillsTheEnd(t *testing.T) {
 
 func TestAnUpdateMayNotRaiseALimitAboveTheCoupons(t *testing.T) {
 	t.Parallel()
-	for limit, wrong := range map[*int64][]string{nil: nil, ptr(int64(5)): nil, ptr(int64(6)): {"max_redemptions"}} {
+	for limit, wrong := range map[*int64][]string{nil: nil, new(int64(5)): nil, new(int64(6)): {"max_redemptions"}} {
 		var v Violations
 		u := UpdatePromotionCode{Set: PromotionCodeFields{MaxRedemptions: true}, MaxRedemptions: limit}
-		u.CheckAgainst(&Coupon{MaxRedemptions: ptr(int64(5))}, &v, "")
+		u.CheckAgainst(&Coupon{MaxRedemptions: new(int64(5))}, &v, "")
 		wantFields(t, v, wrong...)
 		u.CheckAgainst(&Coupon{}, &v, "")
 		wantFields(t, v, wrong...)

@@ -20,12 +20,12 @@ func TestACouponIsValidUntilItCanNoLongerBeRedeemed(t *testing.T) {
 		"deleted":           {CouponSnapshot{Deleted: true}, false},
 		"1 ms to redeem_by": {CouponSnapshot{Coupon: Coupon{RedeemBy: noon.Add(time.Millisecond)}}, true},
 		"at redeem_by":      {CouponSnapshot{Coupon: Coupon{RedeemBy: noon}}, false},
-		"1 left":            {CouponSnapshot{Coupon: Coupon{MaxRedemptions: ptr(int64(2))}, Redeemed: 1}, true},
-		"used up":           {CouponSnapshot{Coupon: Coupon{MaxRedemptions: ptr(int64(2))}, Redeemed: 2}, false},
+		"1 left":            {CouponSnapshot{Coupon: Coupon{MaxRedemptions: new(int64(2))}, Redeemed: 1}, true},
+		"used up":           {CouponSnapshot{Coupon: Coupon{MaxRedemptions: new(int64(2))}, Redeemed: 2}, false},
 		"over a lowered limit": {
-			CouponSnapshot{Coupon: Coupon{MaxRedemptions: ptr(int64(2))}, Redeemed: 3}, false,
+			CouponSnapshot{Coupon: Coupon{MaxRedemptions: new(int64(2))}, Redeemed: 3}, false,
 		},
-		"all held": {CouponSnapshot{Coupon: Coupon{MaxRedemptions: ptr(int64(2))}, Held: 2}, true},
+		"all held": {CouponSnapshot{Coupon: Coupon{MaxRedemptions: new(int64(2))}, Held: 2}, true},
 	} {
 		if got := tc.c.Valid(noon); got != tc.valid {
 			t.Errorf("%s: valid is %t", name, got)
@@ -37,7 +37,7 @@ func TestACouponIsValidUntilItCanNoLongerBeRedeemed(t *testing.T) {
 // and why it can never be redeemed again.
 func TestStatusAndFit(t *testing.T) {
 	t.Parallel()
-	two := ptr(int64(2))
+	two := new(int64(2))
 	for name, tc := range map[string]struct {
 		change func(c *CouponSnapshot, p *PromotionCodeSnapshot)
 		status PromotionStatus
@@ -145,11 +145,11 @@ func TestStatusAndFit(t *testing.T) {
 func TestOnlyWhatAnUpdateNamesChanges(t *testing.T) {
 	t.Parallel()
 	old := Coupon{
-		ID: "c", DisplayName: "old", Terms: percentOff(2_500), MaxRedemptions: ptr(int64(1)),
-		MaxRedemptionsPerCustomer: ptr(int64(1)), Metadata: map[string]string{"a": "b"}, CreateTime: noon, UpdateTime: noon,
+		ID: "c", DisplayName: "old", Terms: percentOff(2_500), MaxRedemptions: new(int64(1)),
+		MaxRedemptionsPerCustomer: new(int64(1)), Metadata: map[string]string{"a": "b"}, CreateTime: noon, UpdateTime: noon,
 	}
 	later := noon.Add(hour)
-	nothing := UpdateCoupon{DisplayName: "new", Metadata: nil, MaxRedemptions: ptr(int64(9))}
+	nothing := UpdateCoupon{DisplayName: "new", Metadata: nil, MaxRedemptions: new(int64(9))}
 	want := old
 	want.UpdateTime = later
 	if diff := compare(want, nothing.Apply(old, later)); diff != "" {
@@ -157,13 +157,13 @@ func TestOnlyWhatAnUpdateNamesChanges(t *testing.T) {
 	}
 	everything := nothing
 	everything.Set = CouponFields{true, true, true, true}
-	want.DisplayName, want.Metadata, want.MaxRedemptions, want.MaxRedemptionsPerCustomer = "new", nil, ptr(int64(9)), nil
+	want.DisplayName, want.Metadata, want.MaxRedemptions, want.MaxRedemptionsPerCustomer = "new", nil, new(int64(9)), nil
 	if diff := compare(want, everything.Apply(old, later)); diff != "" {
 		t.Errorf("every field named: %s", diff)
 	}
 
 	oldCode := PromotionCode{
-		Name: PromotionCodeName{"c", "0000abcd"}, Code: mustCode("SAVE"), MaxRedemptions: ptr(int64(1)),
+		Name: PromotionCodeName{"c", "0000abcd"}, Code: mustCode("SAVE"), MaxRedemptions: new(int64(1)),
 		Restrictions: Restrictions{FirstTimeTransaction: true, MinimumAmounts: []Money{{"EUR", 1}}}, UpdateTime: noon,
 	}
 	ofCode := UpdatePromotionCode{MinimumAmounts: []Money{{"USD", 2}}, Metadata: map[string]string{"k": "v"}}
@@ -186,7 +186,7 @@ func TestConfigurationsComeBackFromJSONAsTheyWere(t *testing.T) {
 	t.Parallel()
 	c := Coupon{
 		ID: "c", DisplayName: "Summer", Terms: percentOff(2_500), Duration: DurationRepeating, DurationInMonths: 3,
-		MaxRedemptions: ptr(int64(MaxAmount)), MaxRedemptionsPerCustomer: ptr(int64(1)), StartsAt: noon,
+		MaxRedemptions: new(int64(MaxAmount)), MaxRedemptionsPerCustomer: new(int64(1)), StartsAt: noon,
 		RedeemBy: noon.Add(time.Millisecond), Metadata: map[string]string{"k": "v"}, CreateTime: noon, UpdateTime: noon,
 	}
 	for _, c := range []Coupon{c, {ID: "least", Terms: percentOff(1), CreateTime: noon, UpdateTime: noon}} {

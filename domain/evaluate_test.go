@@ -57,7 +57,7 @@ func wantReasons(t *testing.T, got, want []Ineligibility) {
 func TestEveryReasonAtItsEdge(t *testing.T) {
 	t.Parallel()
 	ms := time.Millisecond
-	five := ptr(int64(5))
+	five := new(int64(5))
 	eur := func(n int64) Money { return Money{"EUR", n} }
 	for name, tc := range map[string]struct {
 		change func(e *evaluation)
@@ -245,11 +245,11 @@ func TestEveryReasonAtItsEdge(t *testing.T) {
 			[]Ineligibility{{Reason: MinimumAmountNotMet, Required: eur(4_001), Actual: eur(4_000)}},
 		},
 		"too few units": {
-			func(e *evaluation) { e.coupon.Conditions.MinimumQuantity = ptr(int64(2)) },
+			func(e *evaluation) { e.coupon.Conditions.MinimumQuantity = new(int64(2)) },
 			[]Ineligibility{{Reason: MinimumQuantityNotMet, RequiredQuantity: 2, ActualQuantity: 1}},
 		},
 		"too many units": {
-			func(e *evaluation) { e.order.Lines[0].Quantity, e.coupon.Conditions.MaximumQuantity = 3, ptr(int64(2)) },
+			func(e *evaluation) { e.order.Lines[0].Quantity, e.coupon.Conditions.MaximumQuantity = 3, new(int64(2)) },
 			[]Ineligibility{{Reason: MaximumQuantityExceeded, RequiredQuantity: 2, ActualQuantity: 3}},
 		},
 		"nothing it applies to": {
@@ -277,12 +277,12 @@ func TestEveryReasonThatAppliesIsGivenOnce(t *testing.T) {
 	t.Parallel()
 	e := newEvaluation()
 	e.coupon.Deleted, e.coupon.RedeemBy, e.coupon.StartsAt = true, noon, noon.Add(hour)
-	e.coupon.MaxRedemptions, e.coupon.Redeemed = ptr(int64(1)), 1
-	e.coupon.MaxRedemptionsPerCustomer, e.uses = ptr(int64(1)), []CustomerUses{{1, 1}, {1, 1}}
+	e.coupon.MaxRedemptions, e.coupon.Redeemed = new(int64(1)), 1
+	e.coupon.MaxRedemptionsPerCustomer, e.uses = new(int64(1)), []CustomerUses{{1, 1}, {1, 1}}
 	e.coupon.Conditions.MinimumAmounts = []Money{{"EUR", 9_000}}
-	e.coupon.Conditions.MinimumQuantity = ptr(int64(5))
+	e.coupon.Conditions.MinimumQuantity = new(int64(5))
 	e.code.State, e.code.ExpiresAt = PromotionInactive, noon
-	e.code.MaxRedemptions, e.code.Redeemed, e.code.MaxRedemptionsPerCustomer = ptr(int64(2)), 2, ptr(int64(1))
+	e.code.MaxRedemptions, e.code.Redeemed, e.code.MaxRedemptionsPerCustomer = new(int64(2)), 2, new(int64(1))
 	e.code.CustomerID = "bob"
 	e.code.Restrictions = Restrictions{FirstTimeTransaction: true, MinimumAmounts: []Money{{"EUR", 8_000}}}
 	e.customer = Customer{ID: "alice", EmailHash: alicesHash, HasPriorTransactions: true}

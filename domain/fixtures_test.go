@@ -4,6 +4,7 @@
 package domain
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -17,16 +18,14 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 const hour = time.Hour
 
-func ptr[T any](v T) *T { return &v }
-
 // compare shows how two values of this package differ.
 func compare(want, got any) string {
-	sentinel := func(err error) bool { return err == ErrAborted || err == ErrRequestIDReused }
+	sentinel := func(err error) bool { return errors.Is(err, ErrAborted) || errors.Is(err, ErrRequestIDReused) }
 	return cmp.Diff(want, got,
 		cmp.AllowUnexported(Code{}),
 		cmp.FilterValues(
 			func(a, b error) bool { return sentinel(a) || sentinel(b) },
-			cmp.Comparer(func(a, b error) bool { return a == b }),
+			cmp.Comparer(errors.Is),
 		))
 }
 

@@ -119,7 +119,8 @@ func (s State) promotionCode(n PromotionCodeName) (*couponRecord, *PromotionCode
 	if c == nil {
 		return nil, nil
 	}
-	return c, c.promotionCode(n.ID)
+	p := c.promotionCode(n.ID)
+	return c, p
 }
 
 func (c *couponRecord) promotionCode(id PromotionCodeID) *PromotionCodeSnapshot {

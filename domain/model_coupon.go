@@ -3,7 +3,10 @@
 
 package domain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 func (cmd CreateCoupon) step(s State, now time.Time, ids IDs) (State, Result) {
 	c := cmd.Coupon
@@ -36,15 +39,15 @@ func (cmd CreateCoupon) step(s State, now time.Time, ids IDs) (State, Result) {
 	return s.withCoupon(created).withRequest(c.ID, cmd.RequestID, cmd, ""), returns(created.view(now))
 }
 
-func (cmd UpdateCoupon) step(s State, now time.Time, _ IDs) (State, Result) {
-	return s.changeCoupon(cmd.ID, cmd.RequestID, cmd, now, func(c *CouponSnapshot) error {
+func (u UpdateCoupon) step(s State, now time.Time, _ IDs) (State, Result) {
+	return s.changeCoupon(u.ID, u.RequestID, u, now, func(c *CouponSnapshot) error {
 		switch {
 		case c.Deleted:
 			return &DeletedError{Type: CouponResource, Name: c.ID.String()}
-		case cmd.Version != 0 && cmd.Version != c.Version:
+		case u.Version != 0 && u.Version != c.Version:
 			return ErrAborted
 		}
-		c.Coupon = cmd.Apply(c.Coupon, now)
+		c.Coupon = u.Apply(c.Coupon, now)
 		c.Version++
 		return nil
 	})
@@ -96,8 +99,8 @@ func (q GetCoupon) step(s State, now time.Time, _ IDs) (State, Result) {
 
 func (q CouponQuery) step(s State, now time.Time, _ IDs) (State, Result) {
 	var list Listing[CouponView]
-	for i := len(s.coupons) - 1; i >= 0; i-- {
-		if c := s.coupons[i]; !c.Deleted || q.ShowDeleted {
+	for _, c := range slices.Backward(s.coupons) {
+		if !c.Deleted || q.ShowDeleted {
 			list.Items = append(list.Items, c.view(now))
 		}
 	}

@@ -93,20 +93,20 @@ func (cmd DeletePromotionCode) step(s State, now time.Time, _ IDs) (State, Resul
 		})
 }
 
-func (cmd UpdatePromotionCode) step(s State, now time.Time, _ IDs) (State, Result) {
-	return s.changePromotionCode(cmd.Name, cmd.RequestID, cmd, now,
+func (u UpdatePromotionCode) step(s State, now time.Time, _ IDs) (State, Result) {
+	return s.changePromotionCode(u.Name, u.RequestID, u, now,
 		func(c *CouponSnapshot, p PromotionCodeSnapshot) (State, error) {
 			var v Violations
-			cmd.CheckAgainst(&c.Coupon, &v, "promotion_code.")
+			u.CheckAgainst(&c.Coupon, &v, "promotion_code.")
 			switch {
 			case p.State == PromotionDeleted:
 				return s, &DeletedError{Type: PromotionCodeResource, Name: p.Name.String()}
-			case cmd.Version != 0 && cmd.Version != p.Version:
+			case u.Version != 0 && u.Version != p.Version:
 				return s, ErrAborted
 			case v.Err() != nil:
 				return s, v.Err()
 			}
-			p.PromotionCode = cmd.Apply(p.PromotionCode, now)
+			p.PromotionCode = u.Apply(p.PromotionCode, now)
 			p.Version++
 			return s.withPromotionCode(p), nil
 		})

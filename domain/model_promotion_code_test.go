@@ -198,7 +198,7 @@ func TestARaisedLimitReopensACodeThatNobodyTook(t *testing.T) {
 	n := w.code("c", "SAVE", codeLimitedTo(1))
 	do[Redemption](w, redeem("r1", "SAVE", guest))
 	w.refused(redeem("r2", "SAVE", guest), CodeMaxRedemptionsReached)
-	raise := UpdatePromotionCode{Name: n, Set: PromotionCodeFields{MaxRedemptions: true}, MaxRedemptions: ptr(int64(2))}
+	raise := UpdatePromotionCode{Name: n, Set: PromotionCodeFields{MaxRedemptions: true}, MaxRedemptions: new(int64(2))}
 	if got := do[PromotionCodeView](w, raise); got.Status != StatusActive {
 		t.Errorf("the status is %d", got.Status)
 	}
@@ -206,7 +206,7 @@ func TestARaisedLimitReopensACodeThatNobodyTook(t *testing.T) {
 	do[Redemption](w, redeem("r2", "SAVE", guest))
 
 	taker := w.code("c", "SAVE")
-	raise.MaxRedemptions = ptr(int64(3))
+	raise.MaxRedemptions = new(int64(3))
 	if got := do[PromotionCodeView](w, raise); got.State != PromotionSuperseded {
 		t.Errorf("the state is %c", got.State)
 	}
@@ -313,7 +313,7 @@ func TestUpdatePromotionCode(t *testing.T) {
 	set := PromotionCodeFields{Metadata: true, MaxRedemptions: true, MinimumAmounts: true}
 	update := UpdatePromotionCode{
 		RequestID: "r", Name: n, Version: before.Version, Set: set,
-		Metadata: map[string]string{"k": "v"}, MinimumAmounts: []Money{{"EUR", 1}}, MaxRedemptions: ptr(int64(5)),
+		Metadata: map[string]string{"k": "v"}, MinimumAmounts: []Money{{"EUR", 1}}, MaxRedemptions: new(int64(5)),
 	}
 	got := do[PromotionCodeView](w, update)
 	if got.Metadata["k"] != "v" || *got.MaxRedemptions != 5 || len(got.Restrictions.MinimumAmounts) != 1 ||
@@ -324,7 +324,7 @@ func TestUpdatePromotionCode(t *testing.T) {
 		t.Errorf("the retry returns %+v, %v", again.Value, again.Err)
 	}
 	w.fails(UpdatePromotionCode{Name: n, Version: before.Version, Set: set}, ErrAborted)
-	w.invalid(UpdatePromotionCode{Name: n, Set: set, MaxRedemptions: ptr(int64(6))}, "promotion_code.max_redemptions")
+	w.invalid(UpdatePromotionCode{Name: n, Set: set, MaxRedemptions: new(int64(6))}, "promotion_code.max_redemptions")
 	missing := PromotionCodeName{"c", "0000zzzz"}
 	w.fails(UpdatePromotionCode{Name: missing, Set: set}, &NotFoundError{Type: PromotionCodeResource, Name: missing.String()})
 	do[PromotionCodeView](w, DeletePromotionCode{Name: n})
@@ -336,7 +336,7 @@ func TestLoweringTheCouponsLimitLeavesTheCodesAlone(t *testing.T) {
 	w := newWorld(t)
 	w.coupon("c", limitedTo(5))
 	n := w.code("c", "SAVE", codeLimitedTo(5))
-	do[CouponView](w, UpdateCoupon{ID: "c", Set: CouponFields{MaxRedemptions: true}, MaxRedemptions: ptr(int64(1))})
+	do[CouponView](w, UpdateCoupon{ID: "c", Set: CouponFields{MaxRedemptions: true}, MaxRedemptions: new(int64(1))})
 	if got := w.get(n); *got.MaxRedemptions != 5 {
 		t.Errorf("the code's limit is %d", *got.MaxRedemptions)
 	}
@@ -391,14 +391,14 @@ func TestListPromotionCodes(t *testing.T) {
 	}{
 		"of a coupon":          {PromotionCodeQuery{Coupon: "c"}, []PromotionCodeName{inactive, active, scheduled}},
 		"with deleted":         {PromotionCodeQuery{Coupon: "c", ShowDeleted: true}, []PromotionCodeName{deleted, inactive, active, scheduled}},
-		"active":               {PromotionCodeQuery{Coupon: "c", Active: ptr(true)}, []PromotionCodeName{active, scheduled}},
-		"not active":           {PromotionCodeQuery{Coupon: "c", Active: ptr(false)}, []PromotionCodeName{inactive}},
+		"active":               {PromotionCodeQuery{Coupon: "c", Active: new(true)}, []PromotionCodeName{active, scheduled}},
+		"not active":           {PromotionCodeQuery{Coupon: "c", Active: new(false)}, []PromotionCodeName{inactive}},
 		"with a code":          {PromotionCodeQuery{Coupon: "c", Code: mustCode("other")}, []PromotionCodeName{scheduled}},
 		"of a customer":        {PromotionCodeQuery{Coupon: "d", CustomerID: "bob"}, []PromotionCodeName{ended}},
 		"of nobody":            {PromotionCodeQuery{Coupon: "d", CustomerID: "alice"}, nil},
 		"any with a code":      {PromotionCodeQuery{Code: mustCode("save")}, []PromotionCodeName{active, inactive, ended}},
 		"any of alice":         {PromotionCodeQuery{CustomerID: "alice"}, []PromotionCodeName{active, scheduled, inactive}},
-		"any of alice, active": {PromotionCodeQuery{CustomerID: "alice", Active: ptr(false)}, []PromotionCodeName{inactive}},
+		"any of alice, active": {PromotionCodeQuery{CustomerID: "alice", Active: new(false)}, []PromotionCodeName{inactive}},
 	} {
 		var got []PromotionCodeName
 		for _, p := range do[Listing[PromotionCodeView]](w, tc.q).Items {

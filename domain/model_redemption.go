@@ -69,7 +69,7 @@ func (s State) follow(r *ValidateRequest) (found, error) {
 	}
 	code, err := ParseCode(r.Source.Code)
 	if err != nil {
-		return found{against: CodeMalformed}, nil
+		return found{against: CodeMalformed}, nil //nolint:nilerr // what a customer mistyped is an answer, not an error
 	}
 	n, against := s.resolve(code, r.Customer)
 	if against != 0 {

@@ -298,7 +298,7 @@ func TestCustomersAreCountedByEveryIdentityTheyGive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.coupon("c")
-	w.code("c", "SAVE", func(p *PromotionCode) { p.MaxRedemptionsPerCustomer = ptr(int64(1)) })
+	w.code("c", "SAVE", func(p *PromotionCode) { p.MaxRedemptionsPerCustomer = new(int64(1)) })
 	w.code("c", "MORE")
 	w.refused(redeem("r0", "SAVE", guest), CustomerRequired)
 	do[Redemption](w, redeem("r1", "SAVE", Customer{ID: "alice", EmailHash: alicesHash}))
@@ -309,7 +309,7 @@ func TestCustomersAreCountedByEveryIdentityTheyGive(t *testing.T) {
 	do[Redemption](w, redeem("r3", "MORE", alice)) // the limit is the other code's
 
 	// Uses count from the first redemption on, also from before the limit was set.
-	limit := UpdateCoupon{ID: "c", Set: CouponFields{MaxRedemptionsPerCustomer: true}, MaxRedemptionsPerCustomer: ptr(int64(2))}
+	limit := UpdateCoupon{ID: "c", Set: CouponFields{MaxRedemptionsPerCustomer: true}, MaxRedemptionsPerCustomer: new(int64(2))}
 	do[CouponView](w, limit)
 	w.refused(redeem("r4", "MORE", alice), CustomerMaxRedemptionsReached)
 	do[Redemption](w, redeem("r4", "MORE", bob))

@@ -6,6 +6,7 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -254,7 +255,7 @@ func TestCheckFindsWhatMustNeverBe(t *testing.T) {
 func TestCheckSuccessorFindsWhatMustNeverHappen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.coupon("c", limitedTo(2), func(c *Coupon) { c.MaxRedemptionsPerCustomer = ptr(int64(1)) })
+	w.coupon("c", limitedTo(2), func(c *Coupon) { c.MaxRedemptionsPerCustomer = new(int64(1)) })
 	name := w.code("c", "SAVE", codeLimitedTo(1))
 	gone := w.code("c", "GONE")
 	do[PromotionCodeView](w, DeletePromotionCode{Name: gone})
@@ -265,7 +266,7 @@ func TestCheckSuccessorFindsWhatMustNeverHappen(t *testing.T) {
 		made.RequestID = fmt.Sprintf("more-%d", len(c.ledger))
 		made.Name.ID = NewRedemptionID(int64(len(c.ledger))+1, made.RequestID)
 		made.CustomerID, made.PromotionCode = customer, code
-		c.ledger = append(c.ledger[:len(c.ledger):len(c.ledger)], &made)
+		c.ledger = append(slices.Clip(c.ledger), &made)
 		c.Redeemed++
 		for i, p := range c.codes {
 			if p.Name.ID == code {

@@ -106,7 +106,7 @@ func TestTheHashOfAnEmailNeedsTheKey(t *testing.T) {
 	}
 	key[0] = 9
 	if h.Fingerprint() != newHasher(t, 1).Fingerprint() {
-		t.Error("a key that its owner changes changes the hasher")
+		t.Error("the hasher keeps its owner's key instead of a copy")
 	}
 }
 

@@ -100,7 +100,7 @@ func TestACommandIsAnotherOneWhenAnyFieldIsAnother(t *testing.T) {
 	name := PromotionCodeName{"c", "0000abcd"}
 	amounts := []Money{{"EUR", 100}}
 	coupon := Coupon{
-		ID: "c", DisplayName: "Summer", Terms: percentOff(2_500), MaxRedemptions: ptr(int64(5)),
+		ID: "c", DisplayName: "Summer", Terms: percentOff(2_500), MaxRedemptions: new(int64(5)),
 		StartsAt: noon, RedeemBy: noon.Add(hour), Metadata: map[string]string{"a": "b"},
 	}
 	code := PromotionCode{
