@@ -86,6 +86,7 @@ func startProcess(t *testing.T, redis *privateredis.Server, hashKey string) *ser
 
 // stopProcess ends a server as its operator would.
 func stopProcess(t *testing.T, cmd *exec.Cmd, exited <-chan error) {
+	t.Helper()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("stop discountd: %v", err)
 	}
