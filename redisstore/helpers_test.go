@@ -49,8 +49,10 @@ type env struct {
 	prefix string
 	// client is the Store's own; its keys are watched.
 	client redis.UniversalClient
-	// dial makes another client of the same Redis.
-	dial func() redis.UniversalClient
+	// dial makes another client of the same Redis; admin is one that is not
+	// watched.
+	dial  func() redis.UniversalClient
+	admin redis.UniversalClient
 	// most is the largest crowd that does not take seconds.
 	most int
 }
@@ -89,6 +91,7 @@ func open(t testing.TB, b backend) *env {
 func openAt(t testing.TB, dial func() redis.UniversalClient) *env {
 	t.Helper()
 	e := &env{t: t, clock: newClock(), prefix: redistest.Prefix(t), dial: dial, most: onRedis.most}
+	e.admin = dial()
 	registerPrefix(e.prefix)
 	e.Store, e.client = e.open(e.clock)
 	return e
@@ -129,10 +132,16 @@ func (e *env) crowd(n int) int { return min(n, e.most) }
 // dump returns everything that the store holds: keys with what is in them.
 func (e *env) dump() map[string]string {
 	e.t.Helper()
+	return e.dumpOf("")
+}
+
+// dumpOf is dump of the keys that begin with what.
+func (e *env) dumpOf(what string) map[string]string {
+	e.t.Helper()
 	out := map[string]string{}
 	var mu sync.Mutex
 	node := func(ctx context.Context, c redis.UniversalClient) error {
-		keys, err := c.Keys(ctx, e.prefix+":*").Result()
+		keys, err := c.Keys(ctx, e.prefix+":"+what+"*").Result()
 		if err != nil {
 			return err
 		}
@@ -147,12 +156,11 @@ func (e *env) dump() map[string]string {
 		}
 		return nil
 	}
-	client := e.dial()
 	err := error(nil)
-	if cluster, ok := client.(*redis.ClusterClient); ok {
+	if cluster, ok := e.admin.(*redis.ClusterClient); ok {
 		err = cluster.ForEachMaster(e.ctx(), func(ctx context.Context, c *redis.Client) error { return node(ctx, c) })
 	} else {
-		err = node(e.ctx(), client)
+		err = node(e.ctx(), e.admin)
 	}
 	if err != nil {
 		e.t.Fatalf("dump: %v", err)

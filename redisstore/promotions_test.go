@@ -604,7 +604,7 @@ func TestBoundCodesOfOneFormAreLimited(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		alice := e.createCode(promotionCode("a", "VIP", boundToID("alice")))
 		// As if all the others were bound already.
-		if err := e.dial().HSet(e.ctx(), e.keys.claims("VIP"), "VIP #", "10000,1").Err(); err != nil {
+		if err := e.admin.HSet(e.ctx(), e.keys.claims("VIP"), "VIP #", "10000,1").Err(); err != nil {
 			t.Fatal(err)
 		}
 		_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{PromotionCode: promotionCode("a", "VIP", boundToID("bob"))})
