@@ -68,8 +68,23 @@ func (l *lazy[T]) get(make func() (T, error)) (T, error) {
 // directory of their own, stops what they share, and fails if any goroutine or,
 // where the system tells (Linux), any process that was started below that
 // directory is left. What is left is killed.
-func Main(m *testing.M) {
-	code, err := run(m.Run)
+//
+// When all tests have passed, and what they share still runs, it fails if a check
+// does: one of what they have all done together.
+func Main(m *testing.M, checks ...func() error) {
+	code, err := run(func() int {
+		code := m.Run()
+		for _, check := range checks {
+			if code != 0 {
+				break
+			}
+			if err := check(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+		return code
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "redistest:", err)
 		code = max(code, 1)
