@@ -79,14 +79,6 @@ func parseEntry(field, value string) entry {
 	return e
 }
 
-// at is where tests stop, delay or crash a step.
-func (s *Store) at(ctx context.Context, step string) error {
-	if s.step == nil {
-		return nil
-	}
-	return s.step(ctx, step)
-}
-
 // verdict is what step 2 found.
 type verdict int
 
@@ -214,9 +206,6 @@ func (s *Store) giveUp(ctx context.Context, who claimant, refusal error) (domain
 // pend is step 1 for a promotion code that exists; it reports whether the record
 // was still as read.
 func (s *Store) pend(ctx context.Context, name domain.PromotionCodeName, readToken, token string) (bool, error) {
-	if err := s.at(ctx, "pending"); err != nil {
-		return false, err
-	}
 	r, err := s.run(ctx, promotionPend,
 		[]string{s.keys.head(name.Coupon), s.keys.promotions(name.Coupon, name.ID.Bucket())},
 		name.ID.Suffix(), readToken, token, millis(s.now()))
@@ -224,9 +213,6 @@ func (s *Store) pend(ctx context.Context, name domain.PromotionCodeName, readTok
 }
 
 func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry, error) {
-	if err := s.at(ctx, "read"); err != nil {
-		return nil, err
-	}
 	r, err := s.ask(ctx, claimRead, []string{s.keys.claims(p.Code.Form())}, p.Code.Form(), string(p.Scope()))
 	if err != nil {
 		return nil, err
@@ -239,9 +225,6 @@ func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry
 }
 
 func (s *Store) probe(ctx context.Context, o owner, mode string) (string, error) {
-	if err := s.at(ctx, mode); err != nil {
-		return "", err
-	}
 	r, err := s.run(ctx, promotionProbe,
 		[]string{s.keys.head(o.name.Coupon), s.keys.promotions(o.name.Coupon, o.name.ID.Bucket())},
 		o.name.ID.Suffix(), o.token, millis(s.now()), mode)
@@ -249,9 +232,6 @@ func (s *Store) probe(ctx context.Context, o owner, mode string) (string, error)
 }
 
 func (s *Store) compareAndClaim(ctx context.Context, who claimant, read []entry) (bool, error) {
-	if err := s.at(ctx, "claim"); err != nil {
-		return false, err
-	}
 	form := who.promotion.Code.Form()
 	args := []any{form, string(who.promotion.Scope()), owner{who.promotion.Name, who.token}.String(), maxBoundCodes}
 	for _, e := range read {
@@ -278,9 +258,6 @@ func (s *Store) activate(ctx context.Context, who claimant) (domain.PromotionCod
 }
 
 func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) (bool, error) {
-	if err := s.at(ctx, "activate"); err != nil {
-		return false, err
-	}
 	r, err := s.run(ctx, promotionActivate,
 		[]string{s.keys.promotions(o.name.Coupon, o.name.ID.Bucket()), s.keys.commands(o.name.Coupon)},
 		o.name.ID.Suffix(), o.token, requestKey(req.id), req.fingerprint, string(o.name.ID))
@@ -302,9 +279,6 @@ type retirement struct {
 
 // writeRetired takes a record out of use; it reports whether it was still as read.
 func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
-	if err := s.at(ctx, "retire"); err != nil {
-		return false, err
-	}
 	forget := ""
 	if r.forget {
 		forget = "1"
@@ -321,9 +295,6 @@ func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
 
 // release gives a code back that was held with a token.
 func (s *Store) release(ctx context.Context, p *domain.PromotionCode, token string) error {
-	if err := s.at(ctx, "release"); err != nil {
-		return err
-	}
 	form := p.Code.Form()
 	_, err := s.run(ctx, claimRelease, []string{s.keys.claims(form)}, form, string(p.Scope()), owner{p.Name, token}.String())
 	return err

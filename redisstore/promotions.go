@@ -88,9 +88,6 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 	if err := s.listBound(ctx, &p); err != nil {
 		return p, "", err
 	}
-	if err := s.at(ctx, "pending"); err != nil {
-		return p, "", err
-	}
 	r, err := s.run(ctx, promotionCreate, []string{
 		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()),
 		s.keys.promotionDefinitions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),

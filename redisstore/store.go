@@ -47,10 +47,6 @@ type Store struct {
 	// make them repeat themselves.
 	random io.Reader
 	token  func() string
-
-	// step, if set, is told before each step of the claim protocol and may stop
-	// it with an error: tests put crashes and delays there.
-	step func(ctx context.Context, name string) error
 }
 
 // layout is the version of what is stored, as written into a new store.
