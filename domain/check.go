@@ -27,10 +27,10 @@ const (
 // characters, the space included. An empty id is no violation when it is not
 // required.
 func CheckRequestID(id string, required bool, v *Violations, field string) {
-	if id == "" && !required {
-		return
-	}
-	if id == "" || len(id) > maxRequestIDLength || !consistsOf(id, func(b byte) bool { return ' ' <= b && b <= '~' }) {
+	switch {
+	case id == "" && required:
+		v.Add(field, "is required: 1 to %d printable ASCII characters, the same whenever this request is sent again", maxRequestIDLength)
+	case len(id) > maxRequestIDLength || !consistsOf(id, func(b byte) bool { return ' ' <= b && b <= '~' }):
 		v.Add(field, "must be 1 to %d printable ASCII characters", maxRequestIDLength)
 	}
 }
@@ -58,7 +58,7 @@ func (c *Coupon) Check(v *Violations, prefix string) {
 	c.checkDuration(v, prefix)
 	checkOptionalCount(v, prefix+"max_redemptions", c.MaxRedemptions)
 	checkOptionalCount(v, prefix+"max_redemptions_per_customer", c.MaxRedemptionsPerCustomer)
-	checkPeriod(c.StartsAt, c.RedeemBy, v, prefix+"redeem_by")
+	checkPeriod(c.StartsAt, c.RedeemBy, v, prefix+"redeem_by", "must be after starts_at")
 	checkMetadata(c.Metadata, v, prefix+"metadata")
 }
 
@@ -94,7 +94,7 @@ func (p *PromotionCode) Check(v *Violations, prefix string) {
 	checkAmounts(v, prefix+"restrictions.minimum_amounts", p.Restrictions.MinimumAmounts, 1, false)
 	checkOptionalCount(v, prefix+"max_redemptions", p.MaxRedemptions)
 	checkOptionalCount(v, prefix+"max_redemptions_per_customer", p.MaxRedemptionsPerCustomer)
-	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"expires_at")
+	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"expires_at", "must be after starts_at")
 	checkMetadata(p.Metadata, v, prefix+"metadata")
 }
 
@@ -116,7 +116,7 @@ func (p *PromotionCode) CheckAgainst(c *Coupon, now time.Time, v *Violations, pr
 	case reached(p.ExpiresAt, now):
 		v.Add(prefix+"expires_at", "must be in the future")
 	}
-	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"starts_at")
+	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"starts_at", "must be before the end, which is the coupon's redeem_by unless expires_at is set")
 	checkWithin(p.MaxRedemptions, c, v, prefix+"max_redemptions")
 }
 
@@ -170,9 +170,9 @@ func checkWithin(limit *int64, c *Coupon, v *Violations, field string) {
 	}
 }
 
-func checkPeriod(start, end time.Time, v *Violations, field string) {
+func checkPeriod(start, end time.Time, v *Violations, field, description string) {
 	if !end.IsZero() && !start.Before(end) {
-		v.Add(field, "the beginning must be before the end")
+		v.Add(field, "%s", description)
 	}
 }
 

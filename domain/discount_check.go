@@ -83,12 +83,15 @@ func (d *Discount) check(v *Violations, prefix string) {
 		checkOptionalCount(v, prefix+"bundle_price.max_applications", b.MaxApplications)
 	}
 	if n != 1 {
-		v.Add(prefix+"discount", "exactly one discount is required, %d are set", n)
+		v.Add(prefix+"discount", "exactly one is required: percent_off, amount_off, price_override, free_trial, shipping_off, "+
+			"order_tiers, price_tiers, buy_x_get_y, group_amount_off or bundle_price")
 	}
 }
 
 func (p *PercentOff) check(v *Violations, prefix string) {
-	checkRange(v, prefix+"basis_points", int64(p.BasisPoints), 1, int64(FullShare))
+	if p.BasisPoints < 1 || p.BasisPoints > FullShare {
+		v.Add(prefix+"basis_points", "must be 1 to %d hundredths of a percent", FullShare)
+	}
 }
 
 func (a *AmountOff) check(v *Violations, prefix string) {
@@ -245,7 +248,7 @@ func checkAmounts(v *Violations, field string, amounts []Money, least int64, req
 		at := field + "[" + strconv.Itoa(i) + "]."
 		checkCurrency(v, at+"currency_code", m.Currency)
 		if _, again := AmountIn(amounts[:i], m.Currency); again {
-			v.Add(at+"currency_code", "%s has an amount before", m.Currency)
+			v.Add(at+"currency_code", "must not be %s again: there is one amount per currency", m.Currency)
 		}
 		checkRange(v, at+"amount_minor", m.AmountMinor, least, MaxAmount)
 	}

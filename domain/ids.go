@@ -79,11 +79,8 @@ func ParseCouponID(s string) (CouponID, error) {
 // ParseCouponName returns the id in a resource name coupons/{coupon}.
 func ParseCouponName(s string) (CouponID, error) {
 	id, ok := strings.CutPrefix(s, "coupons/")
-	if !ok {
-		return "", errNameForm("coupons/{coupon}")
-	}
 	c, err := ParseCouponID(id)
-	if err != nil {
+	if !ok || err != nil {
 		return "", errNameForm("coupons/{coupon}")
 	}
 	return c, nil
@@ -94,8 +91,11 @@ func ParseCouponName(s string) (CouponID, error) {
 func ParsePromotionCodeName(s string) (PromotionCodeName, error) {
 	parent, id, ok := strings.Cut(s, "/promotionCodes/")
 	c, err := ParseCouponName(parent)
-	if !ok || err != nil || !PromotionCodeID(id).Valid() {
+	switch {
+	case !ok || err != nil:
 		return PromotionCodeName{}, errNameForm("coupons/{coupon}/promotionCodes/{promotion_code}")
+	case !PromotionCodeID(id).Valid():
+		return PromotionCodeName{}, fmt.Errorf("must end in the %d characters of a generated id, which the name of a promotion code has and not its code", promotionCodeIDLength)
 	}
 	return PromotionCodeName{c, PromotionCodeID(id)}, nil
 }

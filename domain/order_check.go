@@ -92,7 +92,8 @@ func (l *OrderLine) check(v *Violations, prefix string) {
 	}
 	checkRange(v, prefix+"unit_amount_minor", l.UnitAmountMinor, 0, MaxAmount)
 	checkRange(v, prefix+"quantity", l.Quantity, 1, maxLineQuantity)
-	if l.MinUnitAmountMinor < 0 || l.MinUnitAmountMinor > l.UnitAmountMinor {
+	// Held against a price that is wrong itself, an unset floor is not.
+	if l.MinUnitAmountMinor < 0 || l.MinUnitAmountMinor > max(l.UnitAmountMinor, 0) {
 		v.Add(prefix+"min_unit_amount_minor", "must be 0 to unit_amount_minor")
 	}
 }

@@ -80,6 +80,9 @@ func readListRedemptions(r *reader, req *discountv1.ListRedemptionsRequest) doma
 		CustomerID: r.callerID("customer_id", req.GetCustomerId()),
 		OrderID:    r.callerID("order_id", req.GetOrderId()),
 	}
+	if query.Coupon == anyCoupon {
+		r.add("parent", "must name one coupon")
+	}
 	code := readIfGiven(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)
 	if code.Coupon != "" && code.Coupon != query.Coupon {
 		r.add("promotion_code", "must be of the coupon that parent names")

@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,6 +122,7 @@ func (r *reader) email(field, address string) domain.EmailHash {
 
 // updateMask sets what the mask names. Fields are all that can be named.
 func (r *reader) updateMask(mask *fieldmaskpb.FieldMask, fields map[string]*bool) {
+	allowed := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 	var unknown []string
 	for _, path := range mask.GetPaths() {
 		if set, ok := fields[path]; ok {
@@ -131,9 +133,9 @@ func (r *reader) updateMask(mask *fieldmaskpb.FieldMask, fields map[string]*bool
 	}
 	switch {
 	case len(mask.GetPaths()) == 0:
-		r.add("update_mask", "is required")
+		r.add("update_mask", "is required: any of %s", allowed)
 	case len(unknown) > 0:
-		r.add("update_mask", "cannot name %s", strings.Join(slices.Compact(unknown), ", "))
+		r.add("update_mask", "can name %s, and not %s", allowed, strings.Join(slices.Compact(unknown), ", "))
 	}
 }
 

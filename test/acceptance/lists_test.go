@@ -251,3 +251,12 @@ func TestTokenOfAnotherListIsRefused(t *testing.T) {
 	_, err = s.ListCoupons(within(t), &discountv1.ListCouponsRequest{PageToken: page.GetNextPageToken(), ShowDeleted: true})
 	wantViolations(t, err, "page_token")
 }
+
+func TestListOfAnyCouponNeedsSomethingToGoBy(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	_, err := s.ListPromotionCodes(within(t), &discountv1.ListPromotionCodesRequest{Parent: "coupons/-"})
+	wantViolations(t, err, "parent")
+	_, err = s.ListRedemptions(within(t), &discountv1.ListRedemptionsRequest{Parent: "coupons/-", CustomerId: "alice"})
+	wantViolations(t, err, "parent")
+}
