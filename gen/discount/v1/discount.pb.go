@@ -131,7 +131,10 @@ func (MinimumAmountBasis) EnumDescriptor() ([]byte, []int) {
 	return file_discount_v1_discount_proto_rawDescGZIP(), []int{1}
 }
 
-// Allocation says how an amount off meets the lines.
+// Allocation says how an amount off meets the lines. A percentage takes its
+// share of every line anyway: PER_LINE and PER_UNIT say over what it is rounded
+// when no rounding scope does. An allocation that makes no sense for the type is
+// refused.
 type Allocation int32
 
 const (
@@ -193,11 +196,12 @@ func (Allocation) EnumDescriptor() ([]byte, []int) {
 	return file_discount_v1_discount_proto_rawDescGZIP(), []int{2}
 }
 
-// RoundingScope says over what a percentage is rounded, half up.
+// RoundingScope says over what a percentage is rounded, half up. Only
+// percentages are rounded.
 type RoundingScope int32
 
 const (
-	// As ORDER.
+	// As ORDER, unless the allocation is PER_LINE or PER_UNIT.
 	RoundingScope_ROUNDING_SCOPE_UNSPECIFIED RoundingScope = 0
 	// Once over the whole eligible amount, then spread by largest remainder with
 	// ties to the earlier line.
@@ -391,7 +395,8 @@ func (x *PriceOverride) GetUnitAmounts() []*Money {
 	return nil
 }
 
-// FreeTrial grants days before the first charge and takes nothing off.
+// FreeTrial grants days before the first charge and takes nothing off: it goes
+// with no caps.
 type FreeTrial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 730 days.
@@ -437,7 +442,8 @@ func (x *FreeTrial) GetTrialDays() int32 {
 	return 0
 }
 
-// ShippingOff reduces the price of shipping and leaves the lines alone.
+// ShippingOff reduces the price of shipping and leaves the lines alone. With
+// `applies_to` the order must have an eligible line.
 type ShippingOff struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How shipping is reduced. Exactly one is required.
@@ -574,9 +580,11 @@ func (x *OrderTiers) GetTiers() []*OrderTier {
 // OrderTier is one step of OrderTiers.
 type OrderTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The eligible amount from which the tier applies, in each currency. All
-	// tiers name the same currencies. Empty on every tier but the first is
-	// refused; empty on the first means "from nothing on" in every currency.
+	// The eligible amount from which the tier applies, in each currency: at most
+	// 50 amounts of 0 or more. All tiers name the same currencies. Empty on every
+	// tier but the first is refused; empty on the first means "from nothing on"
+	// in every currency. An order below the first tier is refused as
+	// MINIMUM_AMOUNT_NOT_MET.
 	Thresholds []*Money `protobuf:"bytes,1,rep,name=thresholds,proto3" json:"thresholds,omitempty"`
 	// What the tier takes off. Exactly one is required.
 	//
@@ -661,7 +669,7 @@ type OrderTier_PercentOff struct {
 }
 
 type OrderTier_AmountOff struct {
-	// A fixed amount.
+	// A fixed amount, in every currency of the thresholds.
 	AmountOff *AmountOff `protobuf:"bytes,3,opt,name=amount_off,json=amountOff,proto3,oneof"`
 }
 
@@ -777,7 +785,8 @@ type PriceTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number of units from which the price holds, 1 or more.
 	MinimumQuantity int64 `protobuf:"varint,1,opt,name=minimum_quantity,json=minimumQuantity,proto3" json:"minimum_quantity,omitempty"`
-	// The unit price in each currency: 1 to 50 amounts of 0 or more.
+	// The unit price in each currency: 1 to 50 amounts of 0 or more. All tiers
+	// of all products name the same currencies.
 	UnitAmounts   []*Money `protobuf:"bytes,2,rep,name=unit_amounts,json=unitAmounts,proto3" json:"unit_amounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -828,7 +837,9 @@ func (x *PriceTier) GetUnitAmounts() []*Money {
 }
 
 // BuyXGetY discounts some units when others are bought. The buy units are
-// taken first, dearest first, and a unit serves only once.
+// taken first, dearest first, as long as enough units to get are left, and a
+// unit serves only once. `caps.max_units` and `caps.max_units_per_line` limit
+// the units to get.
 type BuyXGetY struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number of units to buy, 1 to 1,000,000.
@@ -1066,7 +1077,8 @@ func (x *BundlePrice) GetMaxApplications() int64 {
 }
 
 // AppliesTo selects the order lines a rule is about. An empty list selects
-// everything; what is excluded stays excluded whatever else selects it.
+// everything; what is excluded stays excluded whatever else selects it. Names
+// are 1 to 255 characters, matched exactly; none is included and excluded.
 type AppliesTo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Products to include: at most 500. With categories, a line is included when
@@ -1080,8 +1092,9 @@ type AppliesTo struct {
 	ExcludedCategories []string `protobuf:"bytes,4,rep,name=excluded_categories,json=excludedCategories,proto3" json:"excluded_categories,omitempty"`
 	// Whether lines marked as on sale are left out.
 	ExcludeSaleItems bool `protobuf:"varint,5,opt,name=exclude_sale_items,json=excludeSaleItems,proto3" json:"exclude_sale_items,omitempty"`
-	// Unit prices to include, one range per currency, at most 50. Lines in a
-	// currency without a range are left out when any range is given.
+	// Unit prices to include, before any discount, one range per currency, at
+	// most 50. Orders in a currency without a range have no eligible line when
+	// any range is given.
 	UnitAmounts   []*AmountRange `protobuf:"bytes,6,rep,name=unit_amounts,json=unitAmounts,proto3" json:"unit_amounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1226,8 +1239,9 @@ func (x *AmountRange) GetMaxAmountMinor() int64 {
 // OrderConditions must hold for the discount to apply at all.
 type OrderConditions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The amount the order must reach, one per currency, at most 50. An order in
-	// a currency that is not named is refused as CURRENCY_MISMATCH.
+	// The amount the order must reach, one per currency, at most 50 amounts of at
+	// least 1. An order in a currency that is not named is refused as
+	// CURRENCY_MISMATCH. At least one currency is among those of the discount.
 	MinimumAmounts []*Money `protobuf:"bytes,1,rep,name=minimum_amounts,json=minimumAmounts,proto3" json:"minimum_amounts,omitempty"`
 	// What is held against `minimum_amounts`. Unset means WHOLE_ORDER.
 	MinimumAmountBasis MinimumAmountBasis `protobuf:"varint,2,opt,name=minimum_amount_basis,json=minimumAmountBasis,proto3,enum=discount.v1.MinimumAmountBasis" json:"minimum_amount_basis,omitempty"`
@@ -1303,17 +1317,22 @@ type DiscountCaps struct {
 	// The most the whole discount may be, per currency, at most 50 amounts of at
 	// least 1. A currency that is not named is not capped.
 	MaxDiscount []*Money `protobuf:"bytes,1,rep,name=max_discount,json=maxDiscount,proto3" json:"max_discount,omitempty"`
-	// The most one unit may be reduced by, per currency.
+	// The most one unit may be reduced by, per currency, at most 50 amounts of at
+	// least 1. It bounds each unit's percentage: what it cuts off is not taken
+	// elsewhere.
 	MaxDiscountPerUnit []*Money `protobuf:"bytes,2,rep,name=max_discount_per_unit,json=maxDiscountPerUnit,proto3" json:"max_discount_per_unit,omitempty"`
-	// The price that no unit may be taken below, per currency. The line's own
-	// `min_unit_amount_minor` holds as well; the higher of the two decides.
+	// The price that no unit may be taken below, per currency, at most 50 amounts
+	// of 0 or more. The line's own `min_unit_amount_minor` holds as well; the
+	// higher of the two decides. What is spread over several lines goes to those
+	// that have room above their floors.
 	MinUnitAmount []*Money `protobuf:"bytes,3,rep,name=min_unit_amount,json=minUnitAmount,proto3" json:"min_unit_amount,omitempty"`
-	// The most units discounted in the whole order, 1 or more.
+	// The most units discounted in the whole order, 1 or more, and not below the
+	// size of a group or bundle.
 	MaxUnits *int64 `protobuf:"varint,4,opt,name=max_units,json=maxUnits,proto3,oneof" json:"max_units,omitempty"`
 	// The most units discounted in each line, 1 or more.
 	MaxUnitsPerLine *int64 `protobuf:"varint,5,opt,name=max_units_per_line,json=maxUnitsPerLine,proto3,oneof" json:"max_units_per_line,omitempty"`
 	// Which units are discounted first when `max_units` leaves some out. Unset
-	// means DEAREST_FIRST.
+	// means DEAREST_FIRST. With BuyXGetY `get_order` decides.
 	UnitOrder     UnitOrder `protobuf:"varint,6,opt,name=unit_order,json=unitOrder,proto3,enum=discount.v1.UnitOrder" json:"unit_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1403,9 +1422,9 @@ type AppliedDiscount struct {
 	Lines []*LineDiscount `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	// The part taken off shipping.
 	ShippingAmountMinor int64 `protobuf:"varint,4,opt,name=shipping_amount_minor,json=shippingAmountMinor,proto3" json:"shipping_amount_minor,omitempty"`
-	// How the amount met the lines.
+	// How the amount met the lines. Unspecified when the type touches no line.
 	Allocation Allocation `protobuf:"varint,5,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
-	// Over what it was rounded.
+	// Over what it was rounded or spread. Unspecified when nothing is taken off.
 	RoundingScope RoundingScope `protobuf:"varint,6,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
 	// Days free of charge, for a FreeTrial.
 	TrialDays int32 `protobuf:"varint,7,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
