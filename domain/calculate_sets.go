@@ -3,7 +3,10 @@
 
 package domain
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A set is a number of units that earn a discount together: what is bought and
 // what is had for it, a group, or a bundle. A unit serves in one set only, also
@@ -208,6 +211,8 @@ func (w *work) formSets(size, limit int64, divide func(slots []slot, price, room
 				places, used = places[1:], 0
 			}
 		}
+		// Ties go to the earlier line, which need not be the dearer one.
+		slices.SortFunc(slots, func(a, b slot) int { return cmp.Compare(a.from, b.from) })
 		if !divide(slots, price, room) {
 			break
 		}

@@ -143,18 +143,20 @@ func spreadUnits(total int64, runs []run) {
 	}
 }
 
-// byPrice returns the places of runs in the given order of price, the earlier
-// line first when prices are equal.
+// byPrice returns the places of runs in the given order of price. Of equal prices
+// the unit of which more is left comes first, so that discounts on original prices
+// do not meet on one unit without need, and then the earlier line.
 func byPrice(runs []run, order UnitOrder) []int {
 	places := make([]int, len(runs))
 	for i := range places {
 		places[i] = i
 	}
 	slices.SortStableFunc(places, func(a, b int) int {
+		byPrice := cmp.Compare(runs[b].price, runs[a].price)
 		if order == CheapestFirst {
-			return cmp.Compare(runs[a].price, runs[b].price)
+			byPrice = -byPrice
 		}
-		return cmp.Compare(runs[b].price, runs[a].price)
+		return cmp.Or(byPrice, cmp.Compare(runs[b].left, runs[a].left))
 	})
 	return places
 }
