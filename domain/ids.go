@@ -95,7 +95,7 @@ func ParsePromotionCodeName(s string) (PromotionCodeName, error) {
 	case !ok || err != nil:
 		return PromotionCodeName{}, errNameForm("coupons/{coupon}/promotionCodes/{promotion_code}")
 	case !PromotionCodeID(id).Valid():
-		return PromotionCodeName{}, fmt.Errorf("must end in the %d characters of a generated id, which the name of a promotion code has and not its code", promotionCodeIDLength)
+		return PromotionCodeName{}, fmt.Errorf("must end in the generated id of a promotion code, %d characters, and not in its code", promotionCodeIDLength)
 	}
 	return PromotionCodeName{c, PromotionCodeID(id)}, nil
 }
