@@ -20,7 +20,7 @@ type scenario struct {
 	name  string
 	world int32
 	// programs are the calls of each client, one after the other.
-	programs [][]*call
+	programs [][]*clientCall
 	// ahead is how much the clock of each client is ahead of the others'.
 	ahead [maxClients]int8
 	// ticks is how often the clock may move, mishaps how often a message may be
@@ -242,7 +242,7 @@ func (x *explorer) seeIn(m *moment, w *world) {
 }
 
 // wants are the codes that a call is to make ACTIVE.
-func (x *explorer) wants(c *call) uint64 {
+func (x *explorer) wants(c *clientCall) uint64 {
 	var out uint64
 	switch c.kind {
 	case activates:
@@ -308,7 +308,7 @@ func (x *explorer) namesOf(codes uint64) []domain.PromotionCodeName {
 // loneKey is a call in a state of Redis.
 type loneKey struct {
 	world int32
-	call  *call
+	call  *clientCall
 	clock int8
 }
 
@@ -342,7 +342,7 @@ func (x *explorer) takeAlone(m moment, i int32) {
 	}
 }
 
-func (x *explorer) makeAlone(m moment, i int32, c *call, clock int8) {
+func (x *explorer) makeAlone(m moment, i int32, c *clientCall, clock int8) {
 	key := loneKey{m.world, c, clock}
 	if x.lone[key] {
 		return

@@ -117,7 +117,7 @@ func (w *world) alive() uint64 {
 }
 
 // answerViolation is what no call may return.
-func answerViolation(c *call, err error, sawActive bool) string {
+func answerViolation(c *clientCall, err error, sawActive bool) string {
 	switch {
 	case err == nil && (c.kind == creates || c.kind == activates) && !sawActive:
 		return "acknowledged, but it was never ACTIVE since the call began"
@@ -136,7 +136,7 @@ func isRefusal(err error) bool {
 // loneViolation is what may not come of a call that is made alone, after all
 // others have stopped wherever they were: it must get what it wants, or somebody
 // must hold the code by right.
-func (s *sim) loneViolation(c *call, n *node, end *world, clock int8) string {
+func (s *sim) loneViolation(c *clientCall, n *node, end *world, clock int8) string {
 	var held *domain.AlreadyExistsError
 	switch {
 	case n.err == nil:
@@ -164,7 +164,7 @@ func (s *sim) loneViolation(c *call, n *node, end *world, clock int8) string {
 	}
 }
 
-func (s *sim) loneSuccessViolation(c *call, n *node, end *world) string {
+func (s *sim) loneSuccessViolation(c *clientCall, n *node, end *world) string {
 	view, ok := n.value.(domain.PromotionCodeView)
 	if !ok {
 		return ""

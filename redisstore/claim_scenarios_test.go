@@ -35,17 +35,17 @@ func firstIDOf(actor byte) domain.PromotionCodeID {
 }
 
 // calls makes calls, each once, so that scenarios share what is known of them.
-type calls struct{ made map[string]*call }
+type calls struct{ made map[string]*clientCall }
 
-func (cs *calls) get(label string, actor byte, make func(*call)) *call {
+func (cs *calls) get(label string, actor byte, make func(*clientCall)) *clientCall {
 	key := fmt.Sprintf("%s by %c", label, actor)
 	if c, ok := cs.made[key]; ok {
 		return c
 	}
-	c := &call{label: label, actor: actor}
+	c := &clientCall{label: label, actor: actor}
 	make(c)
 	if cs.made == nil {
-		cs.made = map[string]*call{}
+		cs.made = map[string]*clientCall{}
 	}
 	cs.made[key] = c
 	return c
@@ -56,12 +56,12 @@ func bindTo(p *domain.PromotionCode, scope string) {
 	p.CustomerID = scope
 }
 
-func (cs *calls) create(actor byte, coupon domain.CouponID, scope, trait string) *call {
+func (cs *calls) create(actor byte, coupon domain.CouponID, scope, trait string) *clientCall {
 	label := fmt.Sprintf("create a code of %s for %q", coupon, scope)
 	if trait != "" {
 		label += ", " + trait
 	}
-	return cs.get(label, actor, func(c *call) {
+	return cs.get(label, actor, func(c *clientCall) {
 		p := promotionCode(coupon, simCode1)
 		bindTo(&p, scope)
 		switch trait {
@@ -80,9 +80,9 @@ func (cs *calls) create(actor byte, coupon domain.CouponID, scope, trait string)
 
 // about is a call about one promotion code. A digit of the actor makes its
 // request id.
-func (cs *calls) about(k kind, actor byte, name domain.PromotionCodeName) *call {
+func (cs *calls) about(k kind, actor byte, name domain.PromotionCodeName) *clientCall {
 	verb := map[kind]string{activates: "activate", deactivates: "deactivate", deletes: "delete"}[k]
-	return cs.get(fmt.Sprintf("%s %s/%s", verb, name.Coupon, name.ID), actor, func(c *call) {
+	return cs.get(fmt.Sprintf("%s %s/%s", verb, name.Coupon, name.ID), actor, func(c *clientCall) {
 		request := fmt.Sprintf("%s-%c", verb, actor)
 		c.kind, c.target = k, name
 		c.run = func(ctx context.Context, s *Store) (any, error) {
@@ -98,8 +98,8 @@ func (cs *calls) about(k kind, actor byte, name domain.PromotionCodeName) *call 
 	})
 }
 
-func (cs *calls) redeem(actor byte) *call {
-	return cs.get("redeem", actor, func(c *call) {
+func (cs *calls) redeem(actor byte) *clientCall {
+	return cs.get("redeem", actor, func(c *clientCall) {
 		r := domain.RedeemRequest{RequestID: fmt.Sprintf("redeem-%c", actor)}
 		r.Source.Code, r.Customer.ID = simCode1, "a"
 		c.kind = other
@@ -108,8 +108,8 @@ func (cs *calls) redeem(actor byte) *call {
 }
 
 // raise takes the limit off a promotion code.
-func (cs *calls) raise(actor byte, name domain.PromotionCodeName) *call {
-	return cs.get("raise the limit of "+name.String(), actor, func(c *call) {
+func (cs *calls) raise(actor byte, name domain.PromotionCodeName) *clientCall {
+	return cs.get("raise the limit of "+name.String(), actor, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
 			return s.UpdatePromotionCode(ctx, domain.UpdatePromotionCode{
@@ -119,8 +119,8 @@ func (cs *calls) raise(actor byte, name domain.PromotionCodeName) *call {
 	})
 }
 
-func (cs *calls) endCoupon(actor byte, id domain.CouponID) *call {
-	return cs.get("delete "+id.String(), actor, func(c *call) {
+func (cs *calls) endCoupon(actor byte, id domain.CouponID) *clientCall {
+	return cs.get("delete "+id.String(), actor, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
 			return s.DeleteCoupon(ctx, domain.DeleteCoupon{ID: id})
@@ -128,8 +128,8 @@ func (cs *calls) endCoupon(actor byte, id domain.CouponID) *call {
 	})
 }
 
-func (cs *calls) newCoupon(id domain.CouponID) *call {
-	return cs.get("create "+id.String(), actorFirst, func(c *call) {
+func (cs *calls) newCoupon(id domain.CouponID) *clientCall {
+	return cs.get("create "+id.String(), actorFirst, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
 			return s.CreateCoupon(ctx, domain.CreateCoupon{Coupon: percentOff(id)})
@@ -138,13 +138,13 @@ func (cs *calls) newCoupon(id domain.CouponID) *call {
 }
 
 // again is a call made once more after a crash or an abort, by another actor.
-func (cs *calls) again(c *call, try int) *call {
+func (cs *calls) again(c *clientCall, try int) *clientCall {
 	actor := byte('m')
 	if c.actor == actorLone {
 		actor = 'w'
 	}
 	actor += byte(try)
-	return cs.get("again, "+c.label+", as "+string(c.actor), actor, func(d *call) {
+	return cs.get("again, "+c.label+", as "+string(c.actor), actor, func(d *clientCall) {
 		label, actor := d.label, d.actor
 		*d = *c
 		d.label, d.actor = label, actor
@@ -154,7 +154,7 @@ func (cs *calls) again(c *call, try int) *call {
 // A history brings the code's promotion codes into a state. Each stage is a call
 // that is played alone, to its end or to just before a script.
 type stage struct {
-	call   *call
+	call   *clientCall
 	before string
 }
 
@@ -166,7 +166,7 @@ var firstStates = []string{
 
 func (cs *calls) firstStages(state, scope string) []stage {
 	name := domain.PromotionCodeName{Coupon: couponX, ID: firstIDOf(actorFirst)}
-	create := func(trait string) *call { return cs.create(actorFirst, couponX, scope, trait) }
+	create := func(trait string) *clientCall { return cs.create(actorFirst, couponX, scope, trait) }
 	switch state {
 	case "absent":
 		return nil
@@ -266,8 +266,8 @@ func (g setting) String() string {
 
 // operations are what a client may call in a setting, in the order of their
 // numbers; actor tells the client.
-func (cs *calls) operations(g setting, actor byte) []*call {
-	var out []*call
+func (cs *calls) operations(g setting, actor byte) []*clientCall {
+	var out []*clientCall
 	if g.first != "absent" {
 		first := domain.PromotionCodeName{Coupon: couponX, ID: firstIDOf(actorFirst)}
 		out = append(out,

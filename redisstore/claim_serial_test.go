@@ -19,7 +19,7 @@ import (
 // serialKey is what the outcomes in all orders depend on.
 type serialKey struct {
 	world int32
-	calls [maxClients]*call
+	calls [maxClients]*clientCall
 	clock int8
 }
 

@@ -79,9 +79,9 @@ type command struct {
 	keys   []string // that it may write
 }
 
-// call is one call of a Store. Its tokens and ids begin with its actor, so no two
+// clientCall is one call of a Store. Its tokens and ids begin with its actor, so no two
 // calls of one schedule may share it.
-type call struct {
+type clientCall struct {
 	label string
 	actor byte // a character of domain.Base32
 	kind  kind
@@ -103,7 +103,7 @@ const (
 // node is a point in a call: it has had some answers, and is about to send a
 // command or has returned.
 type node struct {
-	call     *call
+	call     *clientCall
 	parent   *node
 	via      edge
 	next     int32 // the command, or -1 when it has returned
@@ -119,7 +119,7 @@ type edge struct {
 }
 
 type rootKey struct {
-	call  *call
+	call  *clientCall
 	clock int8
 }
 
@@ -239,7 +239,7 @@ func (t *tape) Read(b []byte) (int, error) {
 }
 
 // root is a call that is about to begin.
-func (s *sim) root(c *call, clock int8) int32 {
+func (s *sim) root(c *clientCall, clock int8) int32 {
 	key := rootKey{c, clock}
 	n, ok := s.roots[key]
 	if !ok {
