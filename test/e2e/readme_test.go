@@ -50,6 +50,8 @@ func TestReadmeCallsWorkAsPasted(t *testing.T) {
 	service := binary.Start(t, t.TempDir())
 	here := strings.NewReplacer(command, binary.Path(t, "grpcurl"), address, service.Address)
 
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	calls := 0
 	_, blocks := readme(t)
 	for i, each := range blocks {
@@ -57,8 +59,6 @@ func TestReadmeCallsWorkAsPasted(t *testing.T) {
 			continue
 		}
 		calls++
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
 		output, err := exec.CommandContext(ctx, "sh", "-c", here.Replace(each.text)).CombinedOutput()
 		if i+1 == len(blocks) || blocks[i+1].language != "text" {
 			if err != nil {
