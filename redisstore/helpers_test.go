@@ -71,10 +71,12 @@ var (
 	}}
 	onRedis = backend{"redis", 500, func(t testing.TB) func() redis.UniversalClient {
 		server := redistest.Server(t)
+		shared.Store("redis-server", func() redis.UniversalClient { return server.Client() })
 		return func() redis.UniversalClient { return redistest.Client(t, server) }
 	}}
 	onCluster = backend{"cluster", 100, func(t testing.TB) func() redis.UniversalClient {
 		cluster := redistest.Cluster(t)
+		shared.Store("cluster", func() redis.UniversalClient { return cluster.Client() })
 		return func() redis.UniversalClient { return redistest.Client(t, cluster) }
 	}}
 )
@@ -92,7 +94,6 @@ func openAt(t testing.TB, dial func() redis.UniversalClient) *env {
 	t.Helper()
 	e := &env{t: t, clock: newClock(), prefix: redistest.Prefix(t), dial: dial, most: onRedis.most}
 	e.admin = dial()
-	registerPrefix(e.prefix)
 	e.Store, e.client = e.open(e.clock)
 	return e
 }

@@ -4,9 +4,26 @@
 package redisstore
 
 import (
+	"flag"
 	"testing"
+
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/discountd/discountd/internal/redistest"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	logging.Disable() // connections that break are what many tests are about
+	redistest.Main(m, checkKeyspace, checkOutcomes)
+}
+
+// selected reports whether only some of the tests run.
+func selected() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -24,7 +24,7 @@ var luaFiles embed.FS
 // of each.
 type script struct {
 	name string
-	// A last name in the form "..." after the fixed ones takes any number.
+	// What they may end with is told at takes.
 	keys, args     []string
 	outcomes, each []string
 
@@ -112,16 +112,16 @@ func parseHeader(source string) map[string][]string {
 	return header
 }
 
-// takes reports whether n values fit the names of a header.
+// takes reports whether n values fit the names of a header. The last ones may be
+// taken any number of times: one name in the form "name...", or several in the
+// form "(first second)...".
 func takes(names []string, n int) bool {
-	fixed := 0
-	for _, name := range names {
+	for i, name := range names {
 		if strings.HasPrefix(name, "(") || strings.HasSuffix(name, "...") {
-			return n >= fixed
+			return n >= i && (n-i)%(len(names)-i) == 0
 		}
-		fixed++
 	}
-	return n == fixed
+	return n == len(names)
 }
 
 // reply is what a script returned: an outcome and its values.

@@ -5,7 +5,10 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,10 +120,39 @@ func slotOf(key string) int {
 	return crc % 16384
 }
 
-// prefixes are those of all stores that tests have opened.
-var prefixes sync.Map
+// shared are clients of what all tests share, as far as any has asked for it.
+var shared sync.Map
 
-func registerPrefix(p string) { prefixes.Store(p, true) }
+// checkKeyspace fails when a key is under no test's prefix: scripts may have made
+// it, which name some of the keys that they write themselves.
+func checkKeyspace() error {
+	var errs []error
+	shared.Range(func(name, dial any) bool {
+		client := dial.(func() redis.UniversalClient)()
+		defer client.Close()
+		node := func(ctx context.Context, c *redis.Client) error {
+			keys, err := c.Keys(ctx, "*").Result()
+			for _, k := range keys {
+				if !underPrefix.MatchString(k) {
+					err = errors.Join(err, fmt.Errorf("the tests left %q on the %s, which is under no prefix", k, name))
+				}
+			}
+			return err
+		}
+		ctx := context.Background()
+		switch c := client.(type) {
+		case *redis.ClusterClient:
+			errs = append(errs, c.ForEachMaster(ctx, node))
+		case *redis.Client:
+			errs = append(errs, node(ctx, c))
+		}
+		return true
+	})
+	return errors.Join(errs...)
+}
+
+// underPrefix matches keys under what redistest.Prefix returns.
+var underPrefix = regexp.MustCompile(`^t[a-z2-7]{12}:\{`)
 
 // outcomes has what scripts returned: an outcome of a whole script as
 // "script outcome", one of each request as "script each outcome".
@@ -148,6 +180,28 @@ func noteOutcome(cmd redis.Cmder) {
 			outcomes.Store(fmt.Sprint(sc.name, " each ", values[i]), true)
 		}
 	}
+}
+
+// checkOutcomes fails when a script declares an outcome that no test has produced.
+// It says nothing when only some tests ran.
+func checkOutcomes() error {
+	if selected() {
+		return nil
+	}
+	var missing []string
+	for _, sc := range allScripts {
+		for _, o := range sc.outcomes {
+			missing = append(missing, sc.name+" "+o)
+		}
+		for _, o := range sc.each {
+			missing = append(missing, sc.name+" each "+o)
+		}
+	}
+	missing = slices.DeleteFunc(missing, func(o string) bool { _, ok := outcomes.Load(o); return ok })
+	if len(missing) > 0 {
+		return fmt.Errorf("no test has produced these outcomes of scripts: %s", strings.Join(missing, ", "))
+	}
+	return nil
 }
 
 // allScripts are the scripts of the store.
