@@ -28,6 +28,14 @@ func (o subject) name() domain.PromotionCodeName {
 	return domain.PromotionCodeName{Coupon: o.coupon, ID: o.code}
 }
 
+// notFound says that what was asked for by name does not exist.
+func (o subject) notFound() error {
+	if o.code != "" {
+		return &domain.NotFoundError{Type: domain.PromotionCodeResource, Name: o.name().String()}
+	}
+	return &domain.NotFoundError{Type: domain.CouponResource, Name: o.coupon.String()}
+}
+
 // state is what snapshot.lua read: a domain snapshot and what the store itself
 // needs beside it.
 type state struct {
@@ -65,7 +73,7 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 		return nil, err
 	}
 	if r.outcome == outcomeAbsent {
-		return nil, &domain.NotFoundError{Type: domain.CouponResource, Name: o.coupon.String()}
+		return nil, o.notFound()
 	}
 	return parseState(o, r.values)
 }
@@ -84,7 +92,7 @@ func parseState(o subject, v []string) (*state, error) {
 	}
 	if o.code != "" {
 		if v[7] == "" || v[8] == "" {
-			return nil, &domain.NotFoundError{Type: domain.PromotionCodeResource, Name: o.name().String()}
+			return nil, o.notFound()
 		}
 		p, token, err := parsePromotion(o.name(), v[7], v[8])
 		if err != nil {
