@@ -94,13 +94,5 @@ func (s *nameSet) has(name string) bool {
 }
 
 func (s *nameSet) hasAny(names []string) bool {
-	if len(s.names) == 0 {
-		return false
-	}
-	for _, name := range names {
-		if s.has(name) {
-			return true
-		}
-	}
-	return false
+	return len(s.names) > 0 && slices.ContainsFunc(names, s.has)
 }

@@ -3,6 +3,8 @@
 
 package domain
 
+import "slices"
+
 // discount computes what the discount takes, in w's runs and shippingTaken, or
 // returns why it does not apply.
 func (w *work) discount(original bool) Ineligibility {
@@ -281,9 +283,9 @@ func (p *PriceTiers) price(o *Order, product string) (int64, bool) {
 			}
 		}
 		tiers := p.Products[i].Tiers
-		for k := len(tiers) - 1; k >= 0; k-- {
-			if quantity >= tiers[k].MinimumQuantity {
-				return AmountIn(tiers[k].UnitAmounts, o.Currency)
+		for _, tier := range slices.Backward(tiers) {
+			if quantity >= tier.MinimumQuantity {
+				return AmountIn(tier.UnitAmounts, o.Currency)
 			}
 		}
 		return 0, false
@@ -294,7 +296,7 @@ func (p *PriceTiers) price(o *Order, product string) (int64, bool) {
 // shippingOff reduces the price of shipping.
 func (w *work) shippingOff(s *ShippingOff, original bool) Ineligibility {
 	w.roundingScope = RoundPerOrder
-	take := int64(0)
+	var take int64
 	if s.PercentOff != nil {
 		price := w.shipping
 		if original {

@@ -162,6 +162,7 @@ func TestCasesOfOtherSystems(t *testing.T) {
 // run checks one case: it is evaluated as a request would be, or, when it has
 // several discounts, with ApplyAll.
 func (c *discountCase) run(t *testing.T, terms []Terms) {
+	t.Helper()
 	order := c.order()
 	var v Violations
 	order.Check(&v, "order.")
@@ -214,6 +215,7 @@ func (c *discountCase) run(t *testing.T, terms []Terms) {
 }
 
 func (c *discountCase) check(t *testing.T, got AppliedDiscount) {
+	t.Helper()
 	if got.TotalAmountMinor != c.Expected.Total {
 		t.Errorf("takes %d in all, want %d", got.TotalAmountMinor, c.Expected.Total)
 	}

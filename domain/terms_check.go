@@ -21,7 +21,7 @@ func (t *Terms) checkTogether(v *Violations, prefix string) {
 // percentage takes its share of every line or unit anyway.
 func (t *Terms) checkAllocation(v *Violations, prefix string) {
 	d := &t.Discount
-	ok := false
+	var ok bool
 	switch t.Allocation {
 	case AllocationDefault, AcrossProportional:
 		ok = true

@@ -164,7 +164,7 @@ func readBuyXGetY(r *reader, path string, b *discountv1.BuyXGetY) *domain.BuyXGe
 		GetOrder:        readEnum[domain.UnitOrder](r, path+"get_order", b.GetGetOrder()),
 	}
 	if b.GetBasisPoints != nil {
-		rule.GetBasisPoints = domain.BasisPoints(*b.GetBasisPoints)
+		rule.GetBasisPoints = domain.BasisPoints(b.GetGetBasisPoints())
 	}
 	if b.GetBuy() != nil {
 		rule.Buy = new(readAppliesTo(b.GetBuy()))

@@ -105,6 +105,7 @@ func writeIneligibility(i domain.Ineligibility) *discountv1.Ineligibility {
 		answer.RequiredQuantity, answer.ActualQuantity = &i.RequiredQuantity, &i.ActualQuantity
 	case domain.CodeMaxRedemptionsReached, domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached:
 		answer.Limit = &i.Limit
+	default: // the others have no parameters
 	}
 	return answer
 }
