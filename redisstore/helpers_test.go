@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
@@ -197,6 +198,18 @@ func (e *env) unchanged(what string, f func()) {
 	f()
 	if diff := cmp.Diff(before, e.dump()); diff != "" {
 		e.t.Errorf("%s changed the store (-before +after):\n%s", what, diff)
+	}
+}
+
+// sameAs fails the test unless the store holds what it held, but for entries of
+// lists, which may name what never came to be.
+func (e *env) sameAs(want map[string]string) {
+	e.t.Helper()
+	isEntry := cmpopts.IgnoreMapEntries(func(key, _ string) bool {
+		return strings.HasPrefix(key, "{k:") || strings.HasPrefix(key, "{y:")
+	})
+	if diff := cmp.Diff(want, e.dump(), isEntry); diff != "" {
+		e.t.Errorf("the store is another (-want +got):\n%s", diff)
 	}
 }
 

@@ -166,7 +166,7 @@ func noteOutcome(cmd redis.Cmder) {
 	}
 	var sc *script
 	for _, s := range allScripts {
-		if len(c.Args()) > 1 && c.Args()[1] == s.redis.Hash() {
+		if isOf(cmd, s) {
 			sc = s
 		}
 	}
@@ -180,6 +180,12 @@ func noteOutcome(cmd redis.Cmder) {
 			outcomes.Store(fmt.Sprint(sc.name, " each ", values[i]), true)
 		}
 	}
+}
+
+// isOf reports whether a command is an execution of a script.
+func isOf(cmd redis.Cmder, sc *script) bool {
+	args := cmd.Args()
+	return len(args) > 1 && args[0] == "evalsha" && args[1] == sc.redis.Hash()
 }
 
 // checkOutcomes fails when a script declares an outcome that no test has produced.
