@@ -76,3 +76,27 @@ func TestOfSeveralTrialsTheLongestCounts(t *testing.T) {
 		t.Errorf("%d days until %v", d.TrialDays, d.TrialEndsAt)
 	}
 }
+
+// Earlier discounts tell the units of a line apart; caps per line go on counting
+// all of them.
+func TestCapsPerLineCountUnitsThatDiffer(t *testing.T) {
+	t.Parallel()
+	one, two := int64(1), int64(2)
+	o := euros(OrderLine{UnitAmountMinor: 1_000, Quantity: 4})
+	half := Discount{PercentOff: &PercentOff{5_000}}
+	first := Terms{Discount: half, Caps: DiscountCaps{MaxUnits: &one, UnitOrder: CheapestFirst}}
+	for what, c := range map[string]struct {
+		second Terms
+		want   int64
+	}{
+		// One unit costs 500 by now, three cost 1,000.
+		"percentage": {Terms{Discount: half, Caps: DiscountCaps{MaxUnitsPerLine: &two, UnitOrder: CheapestFirst}}, 500 + 250 + 500},
+		"units to get": {Terms{
+			Discount: Discount{BuyXGetY: &BuyXGetY{BuyQuantity: 1, GetQuantity: 1, GetBasisPoints: 5_000}},
+			Caps:     DiscountCaps{MaxUnitsPerLine: &one},
+		}, 500 + 250},
+	} {
+		stacked := ApplyAll(o, []Terms{first, c.second}, OnRemainder, testNow)
+		wantLines(t, what, lineAmounts(stacked.Total), c.want)
+	}
+}

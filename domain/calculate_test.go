@@ -142,6 +142,12 @@ func TestBuyXGetYKeepsUnitsThatOnlyServeOneSide(t *testing.T) {
 	o := euros(OrderLine{ProductID: "mug", UnitAmountMinor: 900, Quantity: 1}, OrderLine{ProductID: "hat", UnitAmountMinor: 500, Quantity: 1})
 	wantLines(t, "the dearest unit is the only one to get", take(t, buyAny(func(*Terms) {}), o), 900, 0)
 
+	few := euros(
+		OrderLine{ProductID: "mug", UnitAmountMinor: 900, Quantity: 1}, OrderLine{ProductID: "mug", UnitAmountMinor: 800, Quantity: 1},
+		OrderLine{ProductID: "mug", UnitAmountMinor: 700, Quantity: 1}, OrderLine{ProductID: "hat", UnitAmountMinor: 500, Quantity: 1},
+	)
+	wantLines(t, "of three mugs one can be bought", take(t, buyAny(func(*Terms) {}), few), 0, 800, 700, 0)
+
 	o.Lines[0].Quantity = 4
 	wantLines(t, "5 units, 2 sets", take(t, buyAny(func(*Terms) {}), o), 1_800, 0)
 	wantLines(t, "one application", take(t, buyAny(func(t *Terms) { t.Discount.BuyXGetY.MaxApplications = &one }), o), 900, 0)
