@@ -164,16 +164,18 @@ func noteOutcome(cmd redis.Cmder) {
 	if !ok || c.Err() != nil {
 		return
 	}
-	var sc *script
-	for _, s := range allScripts {
-		if isOf(cmd, s) {
-			sc = s
-		}
+	hash := ""
+	if args := c.Args(); args[0] == "evalsha" {
+		hash = fmt.Sprint(args[1])
+	} else if args[0] == "eval" { // for want of the script there
+		hash = redis.NewScript(fmt.Sprint(args[1])).Hash()
 	}
+	i := slices.IndexFunc(allScripts, func(s *script) bool { return s.redis.Hash() == hash })
 	values, ok := c.Val().([]any)
-	if sc == nil || !ok || len(values) == 0 {
+	if i < 0 || !ok || len(values) == 0 {
 		return
 	}
+	sc := allScripts[i]
 	outcomes.Store(fmt.Sprint(sc.name, " ", values[0]), true)
 	if len(sc.each) > 0 {
 		for i := 1; i < len(values); i += 2 {
