@@ -69,7 +69,7 @@ const (
 // the beginning.
 type explorer struct {
 	*sim
-	calls     *calls
+	calls     *callBook
 	scenarios []scenario
 	moments   []moment
 	steps     []step

@@ -34,10 +34,10 @@ func firstIDOf(actor byte) domain.PromotionCodeID {
 	return domain.PromotionCodeID("0000" + string(actor) + "100")
 }
 
-// calls makes calls, each once, so that scenarios share what is known of them.
-type calls struct{ made map[string]*clientCall }
+// callBook makes calls, each once, so that scenarios share what is known of them.
+type callBook struct{ made map[string]*clientCall }
 
-func (cs *calls) get(label string, actor byte, make func(*clientCall)) *clientCall {
+func (cs *callBook) get(label string, actor byte, make func(*clientCall)) *clientCall {
 	key := fmt.Sprintf("%s by %c", label, actor)
 	if c, ok := cs.made[key]; ok {
 		return c
@@ -56,7 +56,7 @@ func bindTo(p *domain.PromotionCode, scope string) {
 	p.CustomerID = scope
 }
 
-func (cs *calls) create(actor byte, coupon domain.CouponID, scope, trait string) *clientCall {
+func (cs *callBook) create(actor byte, coupon domain.CouponID, scope, trait string) *clientCall {
 	label := fmt.Sprintf("create a code of %s for %q", coupon, scope)
 	if trait != "" {
 		label += ", " + trait
@@ -80,7 +80,7 @@ func (cs *calls) create(actor byte, coupon domain.CouponID, scope, trait string)
 
 // about is a call about one promotion code. A digit of the actor makes its
 // request id.
-func (cs *calls) about(k kind, actor byte, name domain.PromotionCodeName) *clientCall {
+func (cs *callBook) about(k kind, actor byte, name domain.PromotionCodeName) *clientCall {
 	verb := map[kind]string{activates: "activate", deactivates: "deactivate", deletes: "delete"}[k]
 	return cs.get(fmt.Sprintf("%s %s/%s", verb, name.Coupon, name.ID), actor, func(c *clientCall) {
 		request := fmt.Sprintf("%s-%c", verb, actor)
@@ -98,7 +98,7 @@ func (cs *calls) about(k kind, actor byte, name domain.PromotionCodeName) *clien
 	})
 }
 
-func (cs *calls) redeem(actor byte) *clientCall {
+func (cs *callBook) redeem(actor byte) *clientCall {
 	return cs.get("redeem", actor, func(c *clientCall) {
 		r := domain.RedeemRequest{RequestID: fmt.Sprintf("redeem-%c", actor)}
 		r.Source.Code, r.Customer.ID = simCode1, "a"
@@ -108,7 +108,7 @@ func (cs *calls) redeem(actor byte) *clientCall {
 }
 
 // raise takes the limit off a promotion code.
-func (cs *calls) raise(actor byte, name domain.PromotionCodeName) *clientCall {
+func (cs *callBook) raise(actor byte, name domain.PromotionCodeName) *clientCall {
 	return cs.get("raise the limit of "+name.String(), actor, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
@@ -119,7 +119,7 @@ func (cs *calls) raise(actor byte, name domain.PromotionCodeName) *clientCall {
 	})
 }
 
-func (cs *calls) endCoupon(actor byte, id domain.CouponID) *clientCall {
+func (cs *callBook) endCoupon(actor byte, id domain.CouponID) *clientCall {
 	return cs.get("delete "+id.String(), actor, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
@@ -128,7 +128,7 @@ func (cs *calls) endCoupon(actor byte, id domain.CouponID) *clientCall {
 	})
 }
 
-func (cs *calls) newCoupon(id domain.CouponID) *clientCall {
+func (cs *callBook) newCoupon(id domain.CouponID) *clientCall {
 	return cs.get("create "+id.String(), actorFirst, func(c *clientCall) {
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) {
@@ -138,7 +138,7 @@ func (cs *calls) newCoupon(id domain.CouponID) *clientCall {
 }
 
 // again is a call made once more after a crash or an abort, by another actor.
-func (cs *calls) again(c *clientCall, try int) *clientCall {
+func (cs *callBook) again(c *clientCall, try int) *clientCall {
 	actor := byte('m')
 	if c.actor == actorLone {
 		actor = 'w'
@@ -164,7 +164,7 @@ var firstStates = []string{
 	"expiring pending", "superseded", "half deactivated", "half deleted", "half refused", "coupon deleted",
 }
 
-func (cs *calls) firstStages(state, scope string) []stage {
+func (cs *callBook) firstStages(state, scope string) []stage {
 	name := domain.PromotionCodeName{Coupon: couponX, ID: firstIDOf(actorFirst)}
 	create := func(trait string) *clientCall { return cs.create(actorFirst, couponX, scope, trait) }
 	switch state {
@@ -215,7 +215,7 @@ func (cs *calls) firstStages(state, scope string) []stage {
 // first is.
 var secondStates = []string{"absent", "inactive", "pending", "claimed"}
 
-func (cs *calls) secondStages(state, scope string, coupon domain.CouponID) []stage {
+func (cs *callBook) secondStages(state, scope string, coupon domain.CouponID) []stage {
 	name := domain.PromotionCodeName{Coupon: coupon, ID: firstIDOf(actorSecond)}
 	create := cs.create(actorSecond, coupon, scope, "")
 	switch state {
@@ -266,7 +266,7 @@ func (g setting) String() string {
 
 // operations are what a client may call in a setting, in the order of their
 // numbers; actor tells the client.
-func (cs *calls) operations(g setting, actor byte) []*clientCall {
+func (cs *callBook) operations(g setting, actor byte) []*clientCall {
 	var out []*clientCall
 	if g.first != "absent" {
 		first := domain.PromotionCodeName{Coupon: couponX, ID: firstIDOf(actorFirst)}
@@ -311,7 +311,7 @@ func settings() []setting {
 
 // settle plays a setting's history, or reports that it cannot be: the first
 // cannot become ACTIVE while a claimed second has the code.
-func (s *sim) settle(cs *calls, g setting) (int32, bool) {
+func (s *sim) settle(cs *callBook, g setting) (int32, bool) {
 	if g.second == "claimed" && (g.first == "half refused" || g.first == "superseded" ||
 		g.first != "absent" && (g.firstScope == "" || g.secondScope == "" || g.firstScope == g.secondScope)) {
 		return 0, false

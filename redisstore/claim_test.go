@@ -57,7 +57,7 @@ func newExplorer(t *testing.T) *explorer {
 	t.Helper()
 	server := redistest.Fresh(t, privateredis.Config{Socket: filepath.Join(t.TempDir(), "s")})
 	return &explorer{
-		sim: newSim(t, redistest.Client(t, server)), calls: &calls{},
+		sim: newSim(t, redistest.Client(t, server)), calls: &callBook{},
 		lone: map[loneKey]bool{}, orders: map[string]string{},
 	}
 }
@@ -131,7 +131,7 @@ func (x *explorer) someOf(random *rand.Rand, clients, calls, n int) []scenario {
 }
 
 // onCreated are calls about what the first client creates.
-func (cs *calls) onCreated(actor byte, coupon domain.CouponID) []*clientCall {
+func (cs *callBook) onCreated(actor byte, coupon domain.CouponID) []*clientCall {
 	name := domain.PromotionCodeName{Coupon: coupon, ID: firstIDOf('1')}
 	return []*clientCall{cs.about(activates, actor, name), cs.about(deactivates, actor, name)}
 }
