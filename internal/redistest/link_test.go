@@ -126,7 +126,11 @@ func TestDroppedConnectionIsReplacedByANewOne(t *testing.T) {
 	t.Parallel()
 	link, through, _, _ := linkTo(t)
 	conn := through.Conn()
-	defer conn.Close()
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := conn.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -42,8 +42,8 @@ const (
 	clusterSize = 3
 )
 
-// main is what Main made for this test binary; nil when it was not called.
-var main *harness
+// current is what Main made for this test binary; nil when it was not called.
+var current *harness
 
 // harness owns what the tests of one binary share.
 type harness struct {
@@ -105,9 +105,9 @@ func run(tests func() int) (code int, err error) {
 		return 1, err
 	}
 	logging.Disable() // what go-redis logs it also returns, and faults are on purpose here
-	main = &harness{root: root}
+	current = &harness{root: root}
 	code = tests()
-	return code, errors.Join(main.stop(), killLeftovers(root), goleak.Find())
+	return code, errors.Join(current.stop(), killLeftovers(root), goleak.Find())
 }
 
 // stop ends what the tests shared. They keep nothing, so there is nothing to be
@@ -237,6 +237,7 @@ func ClientAt(t testing.TB, addr string) *redis.Client {
 }
 
 func closeAtEnd(t testing.TB, c redis.UniversalClient) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 			t.Error(err)
@@ -255,13 +256,13 @@ func Prefix(t testing.TB) string {
 // Leaving such tests out would look like success.
 func require(t testing.TB) *harness {
 	t.Helper()
-	if main == nil {
+	if current == nil {
 		t.Fatal("redistest: call redistest.Main from TestMain")
 	}
 	if _, err := privateredis.Find(); err != nil {
 		t.Fatalf("%v: `make test` installs one", err)
 	}
-	return main
+	return current
 }
 
 // killLeftovers kills every process that was started below root and is an error

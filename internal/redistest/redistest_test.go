@@ -4,6 +4,7 @@
 package redistest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +82,7 @@ type recorder struct {
 func (r *recorder) Helper() {}
 
 func (r *recorder) Fatalf(format string, args ...any) {
-	r.fatal = strings.TrimSpace(format)
+	r.fatal = fmt.Sprintf(format, args...)
 	panic(r)
 }
 
