@@ -117,34 +117,43 @@ func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*doma
 	}
 	heads, texts := make([]*redis.SliceCmd, len(ids)), make([]*redis.StringCmd, len(ids))
 	err := s.again(ctx, func() error {
-		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		cmds, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, id := range ids {
 				heads[i] = p.HMGet(ctx, s.keys.head(id), "v", "s", "r", "h")
 				texts[i] = p.Get(ctx, s.keys.definition(id))
 			}
 			return nil
 		})
-		return ignoreNil(err)
+		if !errors.Is(err, redis.Nil) {
+			return err
+		}
+		// One that does not exist must not hide that another could not be read.
+		for _, cmd := range cmds {
+			if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, readError(ctx, err)
 	}
 	out := make([]*domain.CouponSnapshot, len(ids))
 	for i := range ids {
-		c, err := parseCoupon(ids[i], heads[i].Val(), texts[i].Val())
+		head := make([]string, 4)
+		for k, v := range heads[i].Val() {
+			head[k], _ = v.(string)
+		}
+		if head[0] == "" || errors.Is(texts[i].Err(), redis.Nil) {
+			continue
+		}
+		c, err := parseCoupon(ids[i], head, texts[i].Val())
 		if err != nil {
 			return nil, err
 		}
 		out[i] = c
 	}
 	return out, nil
-}
-
-func ignoreNil(err error) error {
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return err
 }
 
 // PromotionCodes lists promotion codes: those of one coupon in the order of their
@@ -210,35 +219,22 @@ func (s *Store) promotionCodesOfCoupon(ctx context.Context, q domain.PromotionCo
 // creation.
 func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number int64) ([]domain.PromotionCodeView, error) {
 	bucket := domain.FirstPromotionCodeID(number).Bucket()
-	var head *redis.SliceCmd
-	var definition *redis.StringCmd
-	var records, definitions *redis.MapStringStringCmd
-	err := s.again(ctx, func() error {
-		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			head = p.HMGet(ctx, s.keys.head(coupon), "v", "s", "r", "h")
-			definition = p.Get(ctx, s.keys.definition(coupon))
-			records = p.HGetAll(ctx, s.keys.promotions(coupon, bucket))
-			definitions = p.HGetAll(ctx, s.keys.promotionDefinitions(coupon, bucket))
-			return nil
-		})
-		return ignoreNil(err)
+	r, err := s.ask(ctx, promotionList, []string{
+		s.keys.head(coupon), s.keys.definition(coupon), s.keys.promotions(coupon, bucket), s.keys.promotionDefinitions(coupon, bucket),
 	})
-	if err != nil {
-		return nil, readError(ctx, err)
+	if err != nil || r.outcome == outcomeAbsent {
+		return nil, err
 	}
-	c, err := parseCoupon(coupon, head.Val(), definition.Val())
-	if err != nil || c == nil {
+	const ofCoupon = 5
+	c, err := parseCoupon(coupon, r.values[:ofCoupon-1], r.values[ofCoupon-1])
+	if err != nil {
 		return nil, err
 	}
 	now := s.now()
 	var out []domain.PromotionCodeView
-	for suffix, record := range records.Val() {
-		text, ok := definitions.Val()[suffix]
-		if !ok {
-			continue // a mark that a claim of something never stored cannot come back
-		}
-		name := domain.PromotionCodeName{Coupon: coupon, ID: domain.PromotionCodeID(bucket + suffix)}
-		p, _, err := parsePromotion(name, record, text)
+	for v := range slices.Chunk(r.values[ofCoupon:], 3) {
+		name := domain.PromotionCodeName{Coupon: coupon, ID: domain.PromotionCodeID(bucket + v[0])}
+		p, _, err := parsePromotion(name, v[1], v[2])
 		if err != nil {
 			return nil, err
 		}
@@ -254,15 +250,11 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 }
 
 // parseCoupon reads a coupon's head (version, state, redeemed, held) and
-// configuration; nil when there is none.
-func parseCoupon(id domain.CouponID, head []any, definition string) (*domain.CouponSnapshot, error) {
-	if len(head) != 4 || head[0] == nil {
-		return nil, nil
-	}
+// configuration.
+func parseCoupon(id domain.CouponID, head []string, definition string) (*domain.CouponSnapshot, error) {
 	var n numbers
-	text := func(i int) string { t, _ := head[i].(string); return t }
 	c := &domain.CouponSnapshot{
-		Version: n.parse(text(0)), Deleted: text(1) == "D", Redeemed: n.parse(text(2)), Held: n.parse(text(3)),
+		Version: n.parse(head[0]), Deleted: head[1] == "D", Redeemed: n.parse(head[2]), Held: n.parse(head[3]),
 	}
 	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
 		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))

@@ -451,6 +451,13 @@ func TestCouponThatIsLostIsNotFound(t *testing.T) {
 		if n := e.admin.Exists(e.ctx(), e.keys.head("a")).Val(); n != 0 {
 			t.Error("a counter without its limits was written")
 		}
+
+		e.createCoupon(percentOff("b"))
+		e.createCode(promotionCode("b", "X"))
+		e.before(promotionList, 1, func(*Store) { e.admin.Del(e.ctx(), e.keys.head("b")) })
+		if l := e.listCodes(domain.PromotionCodeQuery{Coupon: "b", Page: domain.Page{Size: 10}}); len(l) != 0 {
+			t.Errorf("listed %v", l)
+		}
 	})
 }
 

@@ -44,6 +44,7 @@ var (
 	claimRead         = mustLoad("claim_read")
 	claimTake         = mustLoad("claim_take")
 	claimRelease      = mustLoad("claim_release")
+	promotionList     = mustLoad("promotion_list")
 	commandNote       = mustLoad("command_note")
 	snapshotRead      = mustLoad("snapshot")
 	redeem            = mustLoad("redeem")

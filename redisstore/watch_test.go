@@ -215,5 +215,5 @@ func checkOutcomes() error {
 // allScripts are the scripts of the store.
 var allScripts = []*script{
 	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
-	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, commandNote, snapshotRead, redeem,
+	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
 }
