@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/redis/go-redis/v9/logging"
 )
@@ -22,16 +20,12 @@ func main() {
 	}
 }
 
-// start runs the service until the first SIGINT or SIGTERM has taken effect. A
-// second one ends the process at once.
+// start runs the service until a signal or an error ends it.
 func start() error {
 	logging.Disable() // the Redis client returns all that it would log
 	c, err := parse(os.Args[1:])
 	if err != nil {
 		return fmt.Errorf("%w; see discountd --help", err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	return run(ctx, c, os.Stdout, os.Stderr)
+	return run(untilSignal(context.Background()), c, os.Stdout, os.Stderr)
 }

@@ -97,7 +97,7 @@ func OpenDir(ctx context.Context, path string, logger *slog.Logger) (*Dir, error
 		d.server, d.adopted, err = d.startOrAdopt(ctx, config)
 	}
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, unlock(lock), lock.Close())
 	}
 	watchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.cancel = cancel
@@ -159,28 +159,36 @@ func socketPath(dir string) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(dir))
 	short := "discountd-" + hex.EncodeToString(sum[:8])
+	failed := []error{fmt.Errorf("the path of the data directory %s is too long for a socket in it", dir)}
 	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()} {
 		path := filepath.Join(base, short, name)
 		if base == "" || len(path) > maxSocketPath {
 			continue
 		}
-		parent := filepath.Dir(path)
-		if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return "", fmt.Errorf("create the socket's directory: %w", err)
+		err := makePrivate(filepath.Dir(path))
+		if err == nil {
+			return path, nil
 		}
-		// Others may write to the temporary directory: whoever made this one first
-		// could put a server of theirs in it.
-		info, err := os.Lstat(parent)
-		if err != nil {
-			return "", fmt.Errorf("the socket's directory: %w", err)
-		}
-		if !info.IsDir() || !ownedPrivately(info) {
-			return "", fmt.Errorf("%s is not a private directory of this user", parent)
-		}
-		return path, nil
+		failed = append(failed, err)
 	}
-	return "", fmt.Errorf("the path of the data directory %s is too long for a socket in it, "+
-		"and so is that of the temporary directory", dir)
+	return "", errors.Join(failed...)
+}
+
+// makePrivate makes a directory that only this user can use. One that is there must
+// be so: others may write to the temporary directory, and could put a server of
+// theirs into one that they made first.
+func makePrivate(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || !ownedPrivately(info) {
+		return fmt.Errorf("%s is not a private directory of this user", dir)
+	}
+	return nil
 }
 
 // startOrAdopt returns a serving server in the directory. Which of the two it is
@@ -339,7 +347,7 @@ func (d *Dir) Close(ctx context.Context) error {
 	d.closeOnce.Do(func() {
 		d.cancel()
 		<-d.watched
-		d.closeErr = errors.Join(d.current().Stop(ctx), d.lock.Close())
+		d.closeErr = errors.Join(d.current().Stop(ctx), unlock(d.lock), d.lock.Close())
 	})
 	return d.closeErr
 }

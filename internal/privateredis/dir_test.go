@@ -211,6 +211,7 @@ func awaitOther(t *testing.T, d *privateredis.Dir, ended int) {
 
 func TestLongPathGetsASocketElsewhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("long", 25))
+	base := os.TempDir()
 	short, err := os.MkdirTemp("", "run")
 	if err != nil {
 		t.Fatal(err)
@@ -230,8 +231,16 @@ func TestLongPathGetsASocketElsewhere(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(socket), 0o777); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("TMPDIR", short)
 	if _, err := privateredis.OpenDir(t.Context(), path, slog.Default()); err == nil {
 		t.Error("opened with a socket directory that everybody may write to")
+	}
+
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(short, "none"))
+	t.Setenv("TMPDIR", base)
+	d = openDir(t, path)
+	if socket := d.Options().Addr; !strings.HasPrefix(socket, base+"/") {
+		t.Errorf("without a runtime directory: socket at %s, want it below %s", socket, base)
 	}
 }
 

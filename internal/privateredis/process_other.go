@@ -27,4 +27,6 @@ func sendSignal(int, syscall.Signal) error { return errors.ErrUnsupported }
 
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
+func unlock(*os.File) error { return errors.ErrUnsupported }
+
 func ownedPrivately(os.FileInfo) bool { return false }

@@ -48,6 +48,15 @@ func tryLock(f *os.File) (bool, error) {
 	return true, nil
 }
 
+// unlock gives a lock back for everyone who holds it through f. Closing f does not
+// do so at once while a child that is being started still has a copy.
+func unlock(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN); err != nil {
+		return fmt.Errorf("unlock %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
 // ownedPrivately reports whether a file belongs to the user this process runs as and
 // nobody else may use it.
 func ownedPrivately(info os.FileInfo) bool {
