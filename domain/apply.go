@@ -16,17 +16,18 @@ type cart struct {
 	shipping int64 // what is left of its price
 }
 
-// newCart returns a cart of which nothing is taken off, with its runs in buf if
-// they fit.
+// newCart returns a cart of which nothing is taken off, with its runs in buf, which
+// is empty and zero, if they fit.
 func newCart(o *Order, buf []run) cart {
 	if cap(buf) < len(o.Lines) {
-		buf = make([]run, 0, len(o.Lines))
+		buf = make([]run, len(o.Lines))
 	}
-	for i := range o.Lines {
-		l := &o.Lines[i]
-		buf = append(buf, run{line: int32(i), quantity: l.Quantity, left: l.UnitAmountMinor})
+	runs := buf[:len(o.Lines)]
+	for i := range runs {
+		r, l := &runs[i], &o.Lines[i]
+		r.line, r.quantity, r.left = int32(i), l.Quantity, l.UnitAmountMinor
 	}
-	return cart{order: o, runs: buf, shipping: o.ShippingAmountMinor}
+	return cart{order: o, runs: runs, shipping: o.ShippingAmountMinor}
 }
 
 // work is one discount being computed on a cart.
@@ -94,6 +95,7 @@ func (w *work) prepare(original bool) {
 		if original {
 			r.price = l.UnitAmountMinor
 		}
+		r.weight = r.price
 		r.most = min(r.price, r.left, maxPerUnit)
 		r.room = max(0, min(r.most, r.left-max(floor, l.MinUnitAmountMinor)))
 	}

@@ -94,5 +94,14 @@ func (s *nameSet) has(name string) bool {
 }
 
 func (s *nameSet) hasAny(names []string) bool {
-	return len(s.names) > 0 && slices.ContainsFunc(names, s.has)
+	if len(s.names) == 0 {
+		return false
+	}
+	//nolint:modernize // slices.ContainsFunc calls has through a pointer, for every line of every order.
+	for _, name := range names {
+		if s.has(name) {
+			return true
+		}
+	}
+	return false
 }

@@ -102,7 +102,6 @@ func (w *work) percentOff(p BasisPoints) {
 		w.capTotal()
 	case RoundPerLine:
 		w.allocation, w.roundingScope = PerLine, RoundPerLine
-		w.weighByPrice()
 		for from := 0; from < len(w.runs); {
 			to := lineEnd(w.runs, from)
 			line := w.runs[from:to]
@@ -112,7 +111,6 @@ func (w *work) percentOff(p BasisPoints) {
 		w.capTotal()
 	default:
 		w.allocation, w.roundingScope = AcrossProportional, RoundPerOrder
-		w.weighByPrice()
 		share := shareOf(w.runs, p, true)
 		spread(min(share, roomOf(w.runs), w.maxDiscount), w.runs)
 	}
@@ -176,7 +174,6 @@ func (w *work) amountOff(amounts []Money) Ineligibility {
 		w.capTotal()
 	case PerLine:
 		w.allocation, w.roundingScope = PerLine, RoundPerLine
-		w.weighByPrice()
 		for from := 0; from < len(w.runs); {
 			to := lineEnd(w.runs, from)
 			line := w.runs[from:to]
@@ -190,7 +187,6 @@ func (w *work) amountOff(amounts []Money) Ineligibility {
 		spread(min(amount, roomOf(w.runs), w.maxDiscount), w.runs)
 	default:
 		w.allocation, w.roundingScope = AcrossProportional, RoundPerOrder
-		w.weighByPrice()
 		spread(min(amount, roomOf(w.runs), w.maxDiscount), w.runs)
 	}
 	return Ineligibility{}
@@ -321,14 +317,8 @@ func (w *work) capTotal() {
 	}
 }
 
-// weighByPrice spreads in proportion to what units cost.
-func (w *work) weighByPrice() {
-	for i := range w.runs {
-		w.runs[i].weight = w.runs[i].price
-	}
-}
-
-// weighAlike spreads in proportion to how many units there are.
+// weighAlike spreads in proportion to how many units there are, instead of to what
+// they cost.
 func (w *work) weighAlike() {
 	for i := range w.runs {
 		w.runs[i].weight = 1

@@ -171,7 +171,6 @@ func (w *work) acrossSet() Allocation {
 		w.weighAlike()
 		return AcrossByQuantity
 	}
-	w.weighByPrice()
 	return AcrossProportional
 }
 

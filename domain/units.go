@@ -61,6 +61,9 @@ func spread(total int64, runs []run) {
 	}
 	var inline [inlineSlots]slot
 	lines := inline[:0]
+	if len(runs) > len(inline) {
+		lines = make([]slot, 0, len(runs))
+	}
 	for from := 0; from < len(runs); {
 		to := lineEnd(runs, from)
 		var weight int64
@@ -70,7 +73,9 @@ func spread(total int64, runs []run) {
 			}
 		}
 		if weight > 0 {
-			lines = append(lines, slot{weight: weight, count: 1, from: int32(from), to: int32(to)})
+			lines = lines[:len(lines)+1] // in place: a slot is long to copy
+			line := &lines[len(lines)-1]
+			line.weight, line.count, line.from, line.to = weight, 1, int32(from), int32(to)
 		}
 		from = to
 	}
