@@ -583,7 +583,7 @@ func TestNothingIsRedeemedAfterADeactivationIsAcknowledged(t *testing.T) {
 				other := e.server()
 				var ended atomic.Int64 // redemptions in the ledger when the end was acknowledged
 				var late atomic.Int32
-				all(e.crowd(60)+1, func(i int) {
+				all(e.crowd(30)+1, func(i int) {
 					if i == 0 {
 						if err := end(e, p.Name); err != nil {
 							t.Error(err)
@@ -591,7 +591,7 @@ func TestNothingIsRedeemedAfterADeactivationIsAcknowledged(t *testing.T) {
 						ended.Store(1 + e.coupon("a").Redeemed)
 						return
 					}
-					for k := range 5 {
+					for k := range 4 {
 						before := ended.Load()
 						_, err := other.Redeem(e.ctx(), byCode(fmt.Sprint(i, "-", k), "X"))
 						if err == nil && before > 0 {
