@@ -6,6 +6,7 @@ package docs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -107,7 +108,9 @@ func serve(t *testing.T) *grpc.ClientConn {
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		<-served
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Error(err)
+		}
 	})
 	return conn
 }
