@@ -167,7 +167,7 @@ func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, req comm
 type commandRequest struct{ id, fingerprint string }
 
 // doneCommand is a command of CouponService that was carried out before.
-type doneCommand struct {
+type doneCommand struct { //nolint:errname // it travels as an error and is a success
 	code domain.PromotionCodeID // that it made or changed, if any
 }
 

@@ -152,6 +152,7 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 			if !ok {
 				continue
 			}
+		default: // PENDING: what was begun is gone on with
 		}
 		view, err := s.claim(ctx, who)
 		return view, begun(err)
