@@ -7,12 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +27,7 @@ import (
 type sentinel struct {
 	sent atomic.Int64
 	at   int64
-	f    func()
+	f    func(cmd redis.Cmder)
 }
 
 // DialHook implements redis.Hook.
@@ -38,7 +36,7 @@ func (s *sentinel) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (s *sentinel) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		s.count()
+		s.count(cmd)
 		return next(ctx, cmd)
 	}
 }
@@ -46,14 +44,14 @@ func (s *sentinel) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (s *sentinel) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		s.count()
+		s.count(cmds[0])
 		return next(ctx, cmds)
 	}
 }
 
-func (s *sentinel) count() {
+func (s *sentinel) count(cmd redis.Cmder) {
 	if s.sent.Add(1) == s.at && s.f != nil {
-		s.f()
+		s.f(cmd)
 	}
 }
 
@@ -61,6 +59,10 @@ func (s *sentinel) count() {
 // and a promotion code of it.
 func writing() map[string]func(*env, domain.PromotionCodeName) error {
 	out := map[string]func(*env, domain.PromotionCodeName) error{
+		"delete a deleted one": func(e *env, p domain.PromotionCodeName) error {
+			_, err := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: "r", Name: p})
+			return err
+		},
 		"redeem": func(e *env, _ domain.PromotionCodeName) error {
 			_, err := e.Redeem(e.ctx(), byCode("r", "X", withCustomer("alice")))
 			return err
@@ -97,9 +99,14 @@ func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
 		return p
 	}
 	p = startCode(e, name)
-	if strings.HasSuffix(name, "takes over") {
+	switch {
+	case strings.HasSuffix(name, "takes over"):
 		e.createCode(promotionCode("a", "ENDED", codeLimitedTo(1)))
 		e.redeem(byCode("ended", "ENDED"))
+	case name == "delete a deleted one":
+		if _, err := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{Name: p}); err != nil {
+			e.t.Fatal(err)
+		}
 	}
 	return p
 }
@@ -180,6 +187,15 @@ var harms = map[string]harm{
 // nothing of it. Else the call fails, says that nothing was done only if so, and
 // the caller's own retry finds or finishes what was begun.
 func TestConnectionLostAtAnyCommandLeavesOneEffect(t *testing.T) {
+	var cut sync.Map // names of scripts
+	t.Cleanup(func() {
+		for _, sc := range allScripts {
+			// The others are what a store is opened with and what only lists use.
+			if _, ok := cut.Load(sc.name); !ok && sc != storeOpen && sc != promotionList && !selected() {
+				t.Errorf("no reply of %s was cut", sc.name)
+			}
+		}
+	})
 	for name, command := range writing() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,7 +211,14 @@ func TestConnectionLostAtAnyCommandLeavesOneEffect(t *testing.T) {
 					e.admin = direct()
 					p := prepareWriting(e, name)
 					before := e.dump()
-					s := &sentinel{at: n, f: func() { harm.do(link) }}
+					s := &sentinel{at: n, f: func(cmd redis.Cmder) {
+						for _, sc := range allScripts {
+							if isOf(cmd, sc) {
+								cut.Store(sc.name, true)
+							}
+						}
+						harm.do(link)
+					}}
 					e.client.AddHook(s)
 					err := command(e, p)
 					link.Heal()
@@ -265,6 +288,41 @@ func TestReadWhoseConnectionIsLostIsTriedAgainAndIsNeverUnknown(t *testing.T) {
 	})
 }
 
+func TestStoreThatIsOpenedOverALostConnectionIsOne(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	link := redistest.Proxy(t, server.Addr())
+	loadScripts(t, redistest.Client(t, server))
+	link.CutReplies(1, redistest.Containing(storeOpen.redis.Hash()))
+	dial := func() redis.UniversalClient { return redistest.ClientAt(t, link.Addr()) }
+	e := openAt(t, dial)
+	link.CutReplies(1, redistest.Containing(storeOpen.redis.Hash()))
+	if again := e.server(); link.Cuts() != 2 || again.id != e.id || e.admin.HGet(e.ctx(), e.keys.meta(), "id").Val() != e.id {
+		t.Errorf("after %d cuts it is %s and %s", link.Cuts(), e.id, again.id)
+	}
+	link.CutReplies(1<<30, redistest.Containing(storeOpen.redis.Hash()))
+	var u *domain.UnavailableError
+	if s, err := Open(e.ctx(), dial(), Options{Prefix: e.prefix}); !errors.As(err, &u) {
+		t.Errorf("opened without a connection: %v, %v", s, err)
+	}
+}
+
+func TestServerThatIsEmptiedIsNotServedFrom(t *testing.T) {
+	t.Parallel()
+	server := redistest.Fresh(t, privateredis.Config{})
+	e := openAt(t, func() redis.UniversalClient { return redistest.Client(t, server) })
+	p := prepareCalls(e)
+	if err := e.admin.FlushAll(e.ctx()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	e.unchanged("a call on an empty server", func() {
+		if err := e.Ping(e.ctx()); !isError[*domain.UnavailableError](err) {
+			t.Errorf("Ping says %v", err)
+		}
+		e.allUnavailable(p)
+	})
+}
+
 // refusal makes a server refuse to write, and end that.
 type refusal struct{ begin, end []any }
 
@@ -297,7 +355,7 @@ func TestServerThatRefusesToWriteAtAnyCommandGetsNoPartOfIt(t *testing.T) {
 					e := openAt(t, dial)
 					p := prepareWriting(e, name)
 					before := e.dump()
-					e.client.AddHook(&sentinel{at: n, f: func() { do(refusal.begin) }})
+					e.client.AddHook(&sentinel{at: n, f: func(redis.Cmder) { do(refusal.begin) }})
 					err := command(e, p)
 					refusedAt := e.dump()
 					if err == nil { // what was left only read
@@ -415,74 +473,5 @@ func TestCallersDeadlineIsKept(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
-	}
-}
-
-// fickle is the network of a cluster's node: what it returns for each attempt at a
-// script.
-type fickle struct {
-	script *script
-	errs   []error // nil lets an attempt through
-	tries  *atomic.Int32
-}
-
-// DialHook implements redis.Hook.
-func (f fickle) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-// ProcessHook implements redis.Hook.
-func (f fickle) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !isOf(cmd, f.script) {
-			return next(ctx, cmd)
-		}
-		i := min(int(f.tries.Add(1)), len(f.errs)) - 1
-		err := f.errs[i]
-		if errors.Is(err, io.EOF) { // after it was executed
-			_ = next(ctx, cmd)
-		}
-		cmd.SetErr(err)
-		return err
-	}
-}
-
-// ProcessPipelineHook implements redis.Hook.
-func (f fickle) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-// TestAttemptOfAClustersClientThatWasLostIsNotForgotten: the client of a cluster
-// tries again by itself and returns the error of its last attempt.
-func TestAttemptOfAClustersClientThatWasLostIsNotForgotten(t *testing.T) {
-	dial := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
-	for name, c := range map[string]struct {
-		errs    []error
-		unknown bool
-	}{
-		"refused always":             {[]error{dial}, false},
-		"lost, then refused":         {[]error{io.EOF, dial}, true},
-		"refused, lost, and refused": {[]error{dial, io.EOF, dial}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := open(t, onCluster)
-			loadScripts(t, e.admin)
-			e.createCoupon(percentOff("a"))
-			tries := new(atomic.Int32)
-			err := e.client.(*redis.ClusterClient).ForEachMaster(e.ctx(), func(_ context.Context, node *redis.Client) error {
-				node.AddHook(fickle{redeem, c.errs, tries})
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = e.Redeem(e.ctx(), byCoupon("r", "a"))
-			var u *domain.UnavailableError
-			if !errors.As(err, &u) || u.OutcomeUnknown != c.unknown || int(tries.Load()) < len(c.errs) {
-				t.Errorf("after %d attempts: %v", tries.Load(), err)
-			}
-			if n := e.coupon("a").Redeemed; (n > 0) != c.unknown {
-				t.Errorf("%d redeemed", n)
-			}
-		})
 	}
 }
