@@ -29,7 +29,8 @@ type Evaluation struct {
 	PromotionCode PromotionCodeID
 	// Ineligibilities has every reason against it; it applies when there is none.
 	Ineligibilities []Ineligibility
-	// Discount is set when it applies and an order was given.
+	// Discount is set when it applies and an order was given, or it grants a free
+	// trial.
 	Discount *AppliedDiscount
 	AsOf     time.Time
 }
@@ -79,6 +80,10 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 		e.evaluateOrder(&c.Terms, minimums, r.Order, now)
 	case c.NeedsOrder() || len(minimums) > 0:
 		add(Ineligibility{Reason: OrderRequired})
+	default:
+		if d, ok := c.ApplyWithoutOrder(now); ok && e.Valid() {
+			e.Discount = &d
+		}
 	}
 	return e
 }

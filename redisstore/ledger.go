@@ -21,10 +21,11 @@ import (
 //	the number of lines, then for each line of the order: its id and the amount
 //	off it.
 //
-// The script sets the state; the currency is empty when there was no order. Times
-// are in base 36. No field can hold a tab: all texts were checked for control
-// characters when the request came in. What follows the last line is for readers
-// to come and is passed over.
+// The script sets the state; the currency is empty when there was no order, and
+// there is no discount then but the days of a free trial. Times are in base 36. No
+// field can hold a tab: all texts were checked for control characters when the
+// request came in. What follows the last line is for readers to come and is passed
+// over.
 const recordFields = 18
 
 // recordText returns a record without its state and the tab after it.
@@ -98,7 +99,7 @@ func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.R
 		EmailHash:            domain.EmailHash(f[9]),
 		OrderID:              f[10],
 	}
-	if f[11] != "" {
+	if f[11] != "" || f[15] != "0" {
 		d := &domain.AppliedDiscount{
 			Currency: domain.Currency(f[11]), TotalAmountMinor: n.parse(f[1]),
 			Allocation: domain.Allocation(n.parse(f[12])), RoundingScope: domain.RoundingScope(n.parse(f[13])),

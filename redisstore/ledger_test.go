@@ -163,6 +163,27 @@ func TestLedgerListGoesOnWhileItGrows(t *testing.T) {
 	})
 }
 
+func TestFreeTrialIsGrantedWithoutAnOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", func(c *domain.Coupon) {
+			c.Discount = domain.Discount{FreeTrial: &domain.FreeTrial{TrialDays: 30}}
+		}))
+		r := byCoupon("r", "a", withOrder(nil))
+		v, err := e.Validate(e.ctx(), r.ValidateRequest)
+		if err != nil || v.Discount == nil {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if v.Discount.TrialDays != 30 || !v.Discount.TrialEndsAt.Equal(epoch.AddDate(0, 0, 30)) || v.Discount.TotalAmountMinor != 0 {
+			t.Errorf("%+v", v.Discount)
+		}
+		for _, got := range []domain.Redemption{e.redeem(r), e.redeem(r), e.redemptions("a")[0]} {
+			if diff := cmp.Diff(v.Discount, got.Discount); diff != "" {
+				t.Errorf("(-validated +redeemed):\n%s", diff)
+			}
+		}
+	})
+}
+
 func TestAmountsAreExact(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("all", func(c *domain.Coupon) { c.Discount.PercentOff.BasisPoints = domain.FullShare }))

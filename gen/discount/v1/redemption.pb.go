@@ -109,8 +109,8 @@ type Redemption struct {
 	EmailBound bool `protobuf:"varint,6,opt,name=email_bound,json=emailBound,proto3" json:"email_bound,omitempty"`
 	// The order's id, if one was given.
 	OrderId string `protobuf:"bytes,7,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	// What was taken off, line by line. Unset when no order was given. The split
-	// of a line over its units is told by ValidateCode only.
+	// What was taken off, line by line. Unset when no order was given and no free
+	// trial granted. The split of a line over its units is told by ValidateCode only.
 	Discount *AppliedDiscount `protobuf:"bytes,8,opt,name=discount,proto3" json:"discount,omitempty"`
 	// When it was redeemed.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

@@ -162,7 +162,8 @@ type ValidateCodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether it can be redeemed.
 	Valid bool `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`
-	// What it takes off. Set when valid and an order was given.
+	// What it takes off. Set when valid and an order was given, or a free trial is
+	// granted.
 	Discount *AppliedDiscount `protobuf:"bytes,2,opt,name=discount,proto3" json:"discount,omitempty"`
 	// Every reason why it is not valid. Empty when valid.
 	Ineligibilities []*Ineligibility `protobuf:"bytes,3,rep,name=ineligibilities,proto3" json:"ineligibilities,omitempty"`
