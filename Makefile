@@ -43,7 +43,7 @@ build: ## Build the static binary bin/discountd.
 .PHONY: test
 test: ## Run all tests with the race detector; installs redis-server if missing.
 	@tools/ensure redis cc
-	@tools/run-tests -race ./...
+	@tools/run-tests -race -timeout=20m ./...
 
 .PHONY: torture
 torture: ## Run the long forms of the tests: storms, kills, faults.
