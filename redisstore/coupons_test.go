@@ -126,29 +126,29 @@ func TestOneOfManyEqualCreationsOfACouponWins(t *testing.T) {
 }
 
 // couponCommands are the commands about the coupon "a", each with the request id
-// "r".
+// of the env.
 var couponCommands = map[string]func(*env, *Store) (domain.CouponView, error){
 	"create": func(e *env, s *Store) (domain.CouponView, error) {
-		return s.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: "r", Coupon: percentOff("a")})
+		return s.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: e.request, Coupon: percentOff("a")})
 	},
 	"create without an id": func(e *env, s *Store) (domain.CouponView, error) {
-		return s.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: "r", Coupon: percentOff("")})
+		return s.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: e.request, Coupon: percentOff("")})
 	},
 	"update": func(e *env, s *Store) (domain.CouponView, error) {
 		return s.UpdateCoupon(e.ctx(), domain.UpdateCoupon{
-			RequestID: "r", ID: "a", DisplayName: "new", Set: domain.CouponFields{DisplayName: true},
+			RequestID: e.request, ID: "a", DisplayName: "new", Set: domain.CouponFields{DisplayName: true},
 		})
 	},
 	"update with an etag": func(e *env, s *Store) (domain.CouponView, error) {
 		return s.UpdateCoupon(e.ctx(), domain.UpdateCoupon{
-			RequestID: "r", ID: "a", Version: 1, MaxRedemptions: pointer(int64(3)), Set: domain.CouponFields{MaxRedemptions: true},
+			RequestID: e.request, ID: "a", Version: 1, MaxRedemptions: pointer(int64(3)), Set: domain.CouponFields{MaxRedemptions: true},
 		})
 	},
 	"delete": func(e *env, s *Store) (domain.CouponView, error) {
-		return s.DeleteCoupon(e.ctx(), domain.DeleteCoupon{RequestID: "r", ID: "a"})
+		return s.DeleteCoupon(e.ctx(), domain.DeleteCoupon{RequestID: e.request, ID: "a"})
 	},
 	"delete with an etag": func(e *env, s *Store) (domain.CouponView, error) {
-		return s.DeleteCoupon(e.ctx(), domain.DeleteCoupon{RequestID: "r", ID: "a", Version: 1})
+		return s.DeleteCoupon(e.ctx(), domain.DeleteCoupon{RequestID: e.request, ID: "a", Version: 1})
 	},
 }
 

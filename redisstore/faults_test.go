@@ -55,20 +55,20 @@ func (s *sentinel) count(cmd redis.Cmder) {
 	}
 }
 
-// writing are all commands, each with the request id "r" and about the coupon "a"
-// and a promotion code of it.
+// writing are all commands, each with the request id of the env and about the
+// coupon "a" and a promotion code of it.
 func writing() map[string]func(*env, domain.PromotionCodeName) error {
 	out := map[string]func(*env, domain.PromotionCodeName) error{
 		"delete a deleted one": func(e *env, p domain.PromotionCodeName) error {
-			_, err := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: "r", Name: p})
+			_, err := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: e.request, Name: p})
 			return err
 		},
 		"redeem": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Redeem(e.ctx(), byCode("r", "X", withCustomer("alice")))
+			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", withCustomer("alice")))
 			return err
 		},
 		"create a bound one that takes over": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: "r", PromotionCode: promotionCode("a", "ENDED", boundToID("alice"))})
+			_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: e.request, PromotionCode: promotionCode("a", "ENDED", boundToID("alice"))})
 			return err
 		},
 	}
@@ -136,9 +136,10 @@ func (e *env) summary() []string {
 
 // undisturbed runs a command on a store of its own and returns how many commands
 // it sends, what is then stored, and the summary.
-func undisturbed(t *testing.T, dial func() redis.UniversalClient, name string, command func(*env, domain.PromotionCodeName) error) (sent int64, dump map[string]string, summary []string) {
+func undisturbed(t *testing.T, dial func() redis.UniversalClient, name, request string, command func(*env, domain.PromotionCodeName) error) (sent int64, dump map[string]string, summary []string) {
 	t.Helper()
 	e := openAt(t, dial)
+	e.request = request
 	p := prepareWriting(e, name)
 	var s sentinel
 	e.client.AddHook(&s)
@@ -199,41 +200,56 @@ func TestConnectionLostAtAnyCommandLeavesOneEffect(t *testing.T) {
 	for name, command := range writing() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := redistest.Server(t)
-			direct := func() redis.UniversalClient { return redistest.Client(t, server) }
-			loadScripts(t, direct())
-			sent, dump, summary := undisturbed(t, direct, name, command)
-			for kind, harm := range harms {
-				link := redistest.Proxy(t, server.Addr())
-				for n := int64(1); n <= sent; n++ {
-					what := fmt.Sprintf("%s at command %d", kind, n)
-					e := openAt(t, func() redis.UniversalClient { return redistest.ClientAt(t, link.Addr()) })
-					e.admin = direct()
-					p := prepareWriting(e, name)
-					before := e.dump()
-					s := &sentinel{at: n, f: func(cmd redis.Cmder) {
-						for _, sc := range allScripts {
-							if isOf(cmd, sc) {
-								cut.Store(sc.name, true)
-							}
-						}
-						harm.do(link)
-					}}
-					e.client.AddHook(s)
-					err := command(e, p)
-					link.Heal()
-					if harm.once {
-						after := e.dump()
-						delete(after, "{m}")
-						if diff := cmp.Diff(dump, after); err != nil || diff != "" {
-							t.Errorf("%s: %v; stored (-undisturbed +now):\n%s", what, err, diff)
-						}
-						continue
-					}
-					e.failedAndMended(what, n, err, before, func() error { return command(e, p) }, summary)
-				}
+			for _, request := range []string{"r", ""} {
+				connectionLostAtAnyCommand(t, name, command, request, &cut)
 			}
 		})
+	}
+}
+
+// connectionLostAtAnyCommand is the test of one command. Without a request id,
+// which a redemption must have, a caller cannot try again by itself.
+func connectionLostAtAnyCommand(t *testing.T, name string, command func(*env, domain.PromotionCodeName) error, request string, cut *sync.Map) {
+	t.Helper()
+	if name == "redeem" && request == "" {
+		return
+	}
+	server := redistest.Server(t)
+	direct := func() redis.UniversalClient { return redistest.Client(t, server) }
+	loadScripts(t, direct())
+	sent, dump, summary := undisturbed(t, direct, name, request, command)
+	for kind, harm := range harms {
+		if request == "" && kind != "the reply is cut" {
+			continue
+		}
+		link := redistest.Proxy(t, server.Addr())
+		for n := int64(1); n <= sent; n++ {
+			what := fmt.Sprintf("%s at command %d, request id %q", kind, n, request)
+			e := openAt(t, func() redis.UniversalClient { return redistest.ClientAt(t, link.Addr()) })
+			e.admin, e.request = direct(), request
+			p := prepareWriting(e, name)
+			before := e.dump()
+			s := &sentinel{at: n, f: func(cmd redis.Cmder) {
+				for _, sc := range allScripts {
+					if isOf(cmd, sc) {
+						cut.Store(sc.name, true)
+					}
+				}
+				harm.do(link)
+			}}
+			e.client.AddHook(s)
+			err := command(e, p)
+			link.Heal()
+			if harm.once {
+				after := e.dump()
+				delete(after, "{m}")
+				if diff := cmp.Diff(dump, after); err != nil || diff != "" {
+					t.Errorf("%s: %v; stored (-undisturbed +now):\n%s", what, err, diff)
+				}
+				continue
+			}
+			e.failedAndMended(what, n, err, before, func() error { return command(e, p) }, summary)
+		}
 	}
 }
 
@@ -349,7 +365,7 @@ func TestServerThatRefusesToWriteAtAnyCommandGetsNoPartOfIt(t *testing.T) {
 				}
 			}
 			for name, command := range writing() {
-				sent, _, summary := undisturbed(t, dial, name, command)
+				sent, _, summary := undisturbed(t, dial, name, "r", command)
 				for n := int64(1); n <= sent; n++ {
 					what := fmt.Sprintf("%s from command %d of %s on", kind, n, name)
 					e := openAt(t, dial)

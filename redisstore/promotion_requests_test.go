@@ -16,29 +16,29 @@ import (
 )
 
 // codeCommands are the commands about a promotion code, each with the request id
-// "r".
+// of the env.
 var codeCommands = map[string]func(*env, *Store, domain.PromotionCodeName) (domain.PromotionCodeView, error){
 	"create": func(e *env, s *Store, _ domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: "r", PromotionCode: promotionCode("a", "OTHER")})
+		return s.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: e.request, PromotionCode: promotionCode("a", "OTHER")})
 	},
 	"create a generated one": func(e *env, s *Store, _ domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: "r", PromotionCode: promotionCode("a", "")})
+		return s.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: e.request, PromotionCode: promotionCode("a", "")})
 	},
 	"activate": func(e *env, s *Store, n domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{RequestID: "r", Name: n})
+		return s.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{RequestID: e.request, Name: n})
 	},
 	"activate an active one": func(e *env, s *Store, n domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{RequestID: "r", Name: n})
+		return s.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{RequestID: e.request, Name: n})
 	},
 	"deactivate": func(e *env, s *Store, n domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{RequestID: "r", Name: n})
+		return s.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{RequestID: e.request, Name: n})
 	},
 	"delete": func(e *env, s *Store, n domain.PromotionCodeName) (domain.PromotionCodeView, error) {
-		return s.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: "r", Name: n})
+		return s.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: e.request, Name: n})
 	},
 	"update": func(e *env, s *Store, n domain.PromotionCodeName) (domain.PromotionCodeView, error) {
 		return s.UpdatePromotionCode(e.ctx(), domain.UpdatePromotionCode{
-			RequestID: "r", Name: n, MaxRedemptions: pointer(int64(9)), Set: domain.PromotionCodeFields{MaxRedemptions: true},
+			RequestID: e.request, Name: n, MaxRedemptions: pointer(int64(9)), Set: domain.PromotionCodeFields{MaxRedemptions: true},
 		})
 	},
 }
