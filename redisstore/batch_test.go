@@ -65,8 +65,8 @@ func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {
 	return e.runBatchInPages(c, ledgerPageSize, batch)
 }
 
-// runBatchInPages is runBatch on a ledger with pages of another size.
-func (e *env) runBatchInPages(c domain.CouponID, pageSize int, batch []batched) []decided {
+// sendBatch sends a batch to redeem.lua and returns its reply, whatever it is.
+func (e *env) sendBatch(c domain.CouponID, pageSize int, batch []batched) reply {
 	e.t.Helper()
 	keys := []string{e.keys.head(c), e.keys.requests(c), e.keys.customers(c), e.keys.ledger(c)}
 	args := []any{pageSize}
@@ -82,8 +82,18 @@ func (e *env) runBatchInPages(c domain.CouponID, pageSize int, batch []batched) 
 		args = append(args, requestKey(b.request), b.couponVersion, bucket, string(b.code), b.codeVersion, string(b.who[0]), string(b.who[1]), b.record)
 	}
 	r, err := e.run(e.ctx(), redeem, keys, args...)
-	if err != nil || r.outcome != "decided" || len(r.values) != 2*len(batch) {
-		e.t.Fatalf("redeem.lua returned %+v, %v", r, err)
+	if err != nil {
+		e.t.Fatalf("redeem.lua: %v", err)
+	}
+	return r
+}
+
+// runBatchInPages is runBatch on a ledger with pages of another size.
+func (e *env) runBatchInPages(c domain.CouponID, pageSize int, batch []batched) []decided {
+	e.t.Helper()
+	r := e.sendBatch(c, pageSize, batch)
+	if r.outcome != "decided" || len(r.values) != 2*len(batch) {
+		e.t.Fatalf("redeem.lua returned %+v", r)
 	}
 	var out []decided
 	for pair := range slices.Chunk(r.values, 2) {
@@ -351,6 +361,38 @@ func callsOf(t *testing.T, c *redis.Client) int64 {
 	return total
 }
 
+func TestBatchMayBeLargeButNotTooLarge(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		known := prepareBatch(e, "a", limitsOfBatch{})
+		batch := func(n int) []batched {
+			var out []batched
+			for i := range n {
+				code := []string{"ONE-a", "TWO-a"}[i%2]
+				out = append(out, known.batched(byCode(strconv.Itoa(i), code, withCustomer("c"+strconv.Itoa(i)), withEmail(domain.EmailHash("m"+strconv.Itoa(i))))))
+			}
+			return out
+		}
+		e.unchanged("a batch that is too large", func() {
+			if r := e.sendBatch("a", ledgerPageSize, batch(501)); r.outcome != "oversized" {
+				t.Errorf("%+v", r)
+			}
+		})
+		const n = 500
+		for i, d := range e.runBatch("a", batch(n)) {
+			if d != (decided{"redeemed", strconv.Itoa(i + 1)}) {
+				t.Fatalf("the %d. is %+v", i+1, d)
+			}
+		}
+		if got := e.coupon("a").Redeemed; got != n {
+			t.Errorf("%d redeemed", got)
+		}
+		// Each customer was charged by both identities, on the coupon and on the code.
+		if got := e.admin.HLen(e.ctx(), e.keys.customers("a")).Val(); got != 4*n {
+			t.Errorf("%d counters of customers", got)
+		}
+	})
+}
+
 func TestLedgerThatDoesNotAgreeWithItsLengthIsNotWrittenTo(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		broken := func(c domain.CouponID, n int, harm func()) {
@@ -362,13 +404,8 @@ func TestLedgerThatDoesNotAgreeWithItsLengthIsNotWrittenTo(t *testing.T) {
 			}
 			harm()
 			e.unchanged("a broken ledger", func() {
-				args := []any{4}
-				for _, b := range batch {
-					args = append(args, b.request, b.couponVersion, 0, "", 0, "", "", b.record)
-				}
-				r, err := e.run(e.ctx(), redeem, []string{e.keys.head(c), e.keys.requests(c), e.keys.customers(c), e.keys.ledger(c)}, args...)
-				if err != nil || r.outcome != "broken" {
-					t.Errorf("%+v, %v", r, err)
+				if r := e.sendBatch(c, 4, batch); r.outcome != "broken" {
+					t.Errorf("%+v", r)
 				}
 			})
 		}

@@ -1,10 +1,11 @@
 -- Copyright 2026 The discountd Authors
 -- SPDX-License-Identifier: Apache-2.0
 
--- redeem decides any number of redemptions of one coupon, in the order given, with
--- a number of Redis calls that grows with the number of different buckets of
--- promotion codes among them and with nothing else. Each is decided as if it were
--- alone: all of its limits are taken, or none.
+-- redeem decides up to 500 redemptions of one coupon, in the order given. The
+-- number of Redis calls grows with the number of different buckets of promotion
+-- codes among them, of pages of the ledger that they fill and of replays, and with
+-- nothing else. Each is decided as if it were alone: all of its limits are taken,
+-- or none.
 --
 -- The rules were evaluated outside at the versions given; here is decided only
 -- what can race: was the request seen, are the versions still those, is there
@@ -13,12 +14,17 @@
 -- USES     promotion
 -- KEYS     head requests customers ledger promotions...
 -- ARGV     page_size (request coupon_version bucket code code_version identity identity record)...
--- OUTCOMES decided absent broken
+-- OUTCOMES decided absent broken oversized
 -- EACH     redeemed replay stale limit
 local head, requests, customers, ledger = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local page_size = tonumber(ARGV[1])
 local STRIDE = 8
 local n = (#ARGV - 1) / STRIDE
+-- Lua passes on no more than some 8,000 values at once, of which a redemption has
+-- up to eight among the counters of its customer: a write would fail.
+if n > 500 then
+  return { 'oversized' }
+end
 
 -- Read everything first; each read also proves the key's type, so that no write
 -- below can fail.
