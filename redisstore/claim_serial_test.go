@@ -20,7 +20,6 @@ import (
 type serialKey struct {
 	world int32
 	calls [maxClients]*clientCall
-	clock int8
 }
 
 // outcome sums up what calls returned and left behind. One softness is known: of
