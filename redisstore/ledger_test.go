@@ -165,9 +165,10 @@ func TestLedgerListGoesOnWhileItGrows(t *testing.T) {
 
 func TestAmountsAreExact(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
-		e.createCoupon(percentOff("all", func(c *domain.Coupon) { c.Discount.PercentOff.BasisPoints = domain.FullShare }))
 		for i, amount := range []int64{0, 1, 99_999_999_999_999, 100_000_000_000_000, 100_000_000_000_001, 1e15 - 1, 1e15, 1e15 + 1, 1 << 52, domain.MaxAmount - 1, domain.MaxAmount} {
-			r := byCoupon(strconv.Itoa(i), "all", withOrder(orderOf(amount)))
+			all := domain.CouponID("all-" + strconv.Itoa(i))
+			e.createCoupon(percentOff(all, func(c *domain.Coupon) { c.Discount.PercentOff.BasisPoints = domain.FullShare }))
+			r := byCoupon(strconv.Itoa(i), all, withOrder(orderOf(amount)))
 			made := e.redeem(r)
 			read, err := e.Redemption(e.ctx(), made.Name)
 			if err != nil {

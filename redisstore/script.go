@@ -48,6 +48,8 @@ var (
 	commandNote       = mustLoad("command_note")
 	snapshotRead      = mustLoad("snapshot")
 	redeem            = mustLoad("redeem")
+	settle            = mustLoad("settle")
+	expire            = mustLoad("expire")
 )
 
 // The outcomes of scripts, beside those that only one of them has.
@@ -59,6 +61,7 @@ const (
 	outcomeAbsent = "absent"
 	outcomeReplay = "replay"
 	outcomeReused = "reused"
+	outcomeAgain  = "again"
 )
 
 // mustLoad reads a script with the libraries it uses. A header that does not hold

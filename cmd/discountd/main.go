@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // periods begin in any time zone, on any machine
 
 	"github.com/redis/go-redis/v9/logging"
 )
