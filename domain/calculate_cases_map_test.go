@@ -75,18 +75,18 @@ func (d *caseDiscount) single(currency Currency) (t Terms, why string) {
 		t.Discount.PercentOff = percent(d.Value)
 	case "amount":
 		if d.Scope == "shipping" {
-			t.Discount.ShippingOff = &ShippingOff{AmountOff: &AmountOff{money(d.Value)}}
+			t.Discount.ShippingOff = &ShippingOff{AmountOff: &AmountOff{Amounts: money(d.Value)}}
 			break
 		}
-		t.Discount.AmountOff = &AmountOff{money(d.Value)}
+		t.Discount.AmountOff = &AmountOff{Amounts: money(d.Value)}
 	case "free_shipping":
 		t.Discount.ShippingOff = &ShippingOff{PercentOff: percent(int64(FullShare))}
 	case "fixed_unit_price":
 		t.Discount.PriceOverride = &PriceOverride{money(d.Value)}
 	case "tiered_amount":
-		tiers := []OrderTier{{AmountOff: &AmountOff{money(d.BaseValue)}}}
+		tiers := []OrderTier{{AmountOff: &AmountOff{Amounts: money(d.BaseValue)}}}
 		for _, s := range d.Tiers {
-			tiers = append(tiers, OrderTier{Thresholds: money(s.Threshold), AmountOff: &AmountOff{money(s.Value)}})
+			tiers = append(tiers, OrderTier{Thresholds: money(s.Threshold), AmountOff: &AmountOff{Amounts: money(s.Value)}})
 		}
 		t.Discount.OrderTiers = &OrderTiers{tiers}
 	case "tiered_percent":
