@@ -3,7 +3,10 @@
 
 package domain
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // checkTogether records settings that say something about each other that
 // cannot hold. The default of a setting is always taken, named or not: a client
@@ -15,6 +18,30 @@ func (t *Terms) checkTogether(v *Violations, prefix string) {
 	t.checkCapsApply(v, prefix)
 
 	t.checkCurrencies(v, prefix)
+	if b := t.Discount.BuyXGetY; b != nil {
+		t.AppliesTo.checkWithin(v, prefix+"buy_x_get_y.buy.", b.Buy)
+		t.AppliesTo.checkWithin(v, prefix+"buy_x_get_y.get.", b.Get)
+	}
+}
+
+// checkWithin: a name that the coupon excludes selects nothing in a scope of a
+// rule, either. A nil scope is the coupon's own.
+func (a *AppliesTo) checkWithin(v *Violations, prefix string, within *AppliesTo) {
+	if within == nil {
+		return
+	}
+	refuse := func(field string, names, excluded []string) {
+		if len(names) > maxScopeNames || len(excluded) > maxScopeNames {
+			return // which is recorded already
+		}
+		for i, name := range names {
+			if slices.Contains(excluded, name) {
+				v.Add(prefix+field+"["+strconv.Itoa(i)+"]", "is excluded by applies_to")
+			}
+		}
+	}
+	refuse("products", within.Products, a.ExcludedProducts)
+	refuse("categories", within.Categories, a.ExcludedCategories)
 }
 
 // checkCurrencies: what is only about currencies that the discount is not offered

@@ -132,6 +132,17 @@ func TestAmountsMustShareACurrencyWithTheDiscount(t *testing.T) {
 	checkTerms(t, all)
 }
 
+func TestScopesOfARuleNameNothingThatTheCouponExcludes(t *testing.T) {
+	t.Parallel()
+	d := Discount{BuyXGetY: &BuyXGetY{
+		BuyQuantity: 1, GetQuantity: 1, GetBasisPoints: FullShare,
+		Buy: &AppliesTo{Products: []string{"a", "b"}}, Get: &AppliesTo{Categories: []string{"c", "d"}},
+	}}
+	checkTerms(t, Terms{Discount: d, AppliesTo: AppliesTo{ExcludedProducts: []string{"c"}, ExcludedCategories: []string{"a"}}})
+	checkTerms(t, Terms{Discount: d, AppliesTo: AppliesTo{ExcludedProducts: []string{"b"}, ExcludedCategories: []string{"c"}}},
+		"coupon.buy_x_get_y.buy.products[1]", "coupon.buy_x_get_y.get.categories[0]")
+}
+
 func TestAdditionalAmountsNeedTheAllocationPerUnit(t *testing.T) {
 	t.Parallel()
 	amount := &AmountOff{eur(5), eur(3)}

@@ -869,11 +869,12 @@ type BuyXGetY struct {
 	// The number of units to buy, 1 to 1,000,000.
 	BuyQuantity int64 `protobuf:"varint,1,opt,name=buy_quantity,json=buyQuantity,proto3" json:"buy_quantity,omitempty"`
 	// Which units count as bought. Unset means the units the coupon applies to.
+	// What the coupon's `applies_to` excludes counts in no case.
 	Buy *AppliesTo `protobuf:"bytes,2,opt,name=buy,proto3" json:"buy,omitempty"`
 	// The number of units discounted each time, 1 to 1,000,000.
 	GetQuantity int64 `protobuf:"varint,3,opt,name=get_quantity,json=getQuantity,proto3" json:"get_quantity,omitempty"`
 	// Which units may be discounted. Unset means the units the coupon applies
-	// to.
+	// to. What the coupon's `applies_to` excludes is discounted in no case.
 	Get *AppliesTo `protobuf:"bytes,4,opt,name=get,proto3" json:"get,omitempty"`
 	// What the discounted units cost less, 1 to 10,000; unset means 10,000: they
 	// are free.
