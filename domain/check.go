@@ -58,6 +58,8 @@ func (c *Coupon) Check(v *Violations, prefix string) {
 	c.checkDuration(v, prefix)
 	checkOptionalCount(v, prefix+"max_redemptions", c.MaxRedemptions)
 	checkOptionalCount(v, prefix+"max_redemptions_per_customer", c.MaxRedemptionsPerCustomer)
+	checkPeriodLimits(c.PeriodLimits, v, prefix+"period_limits")
+	checkBudgets(c.Budgets, v, prefix+"budgets")
 	checkPeriod(c.StartsAt, c.RedeemBy, v, prefix+"redeem_by", "must be after starts_at")
 	checkMetadata(c.Metadata, v, prefix+"metadata")
 }
@@ -94,6 +96,7 @@ func (p *PromotionCode) Check(v *Violations, prefix string) {
 	checkAmounts(v, prefix+"restrictions.minimum_amounts", p.Restrictions.MinimumAmounts, 1, false)
 	checkOptionalCount(v, prefix+"max_redemptions", p.MaxRedemptions)
 	checkOptionalCount(v, prefix+"max_redemptions_per_customer", p.MaxRedemptionsPerCustomer)
+	checkPeriodLimits(p.PeriodLimits, v, prefix+"period_limits")
 	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"expires_at", "must be after starts_at")
 	checkMetadata(p.Metadata, v, prefix+"metadata")
 }
@@ -135,6 +138,19 @@ func (u *UpdateCoupon) Check(v *Violations, prefix string) {
 	if u.Set.MaxRedemptionsPerCustomer {
 		checkOptionalCount(v, prefix+"max_redemptions_per_customer", u.MaxRedemptionsPerCustomer)
 	}
+	if u.Set.PeriodLimits {
+		checkPeriodLimits(u.PeriodLimits, v, prefix+"period_limits")
+	}
+	if u.Set.Budgets {
+		checkBudgets(u.Budgets, v, prefix+"budgets")
+	}
+}
+
+// CheckAgainst records what is wrong with the new values of u for the coupon c.
+func (u *UpdateCoupon) CheckAgainst(c *Coupon, v *Violations, prefix string) {
+	if u.Set.Budgets {
+		checkBudgetChange(c.Budgets, u.Budgets, v, prefix+"budgets")
+	}
 }
 
 // Check records what is wrong with the new values of u whatever the coupon.
@@ -151,6 +167,9 @@ func (u *UpdatePromotionCode) Check(v *Violations, prefix string) {
 	}
 	if u.Set.MaxRedemptionsPerCustomer {
 		checkOptionalCount(v, prefix+"max_redemptions_per_customer", u.MaxRedemptionsPerCustomer)
+	}
+	if u.Set.PeriodLimits {
+		checkPeriodLimits(u.PeriodLimits, v, prefix+"period_limits")
 	}
 }
 

@@ -32,6 +32,8 @@ type UpdateCoupon struct {
 	Metadata                  map[string]string
 	MaxRedemptions            *int64
 	MaxRedemptionsPerCustomer *int64
+	PeriodLimits              []PeriodLimit
+	Budgets                   []Budget
 }
 
 // CouponFields says which fields of a coupon an update sets.
@@ -40,6 +42,8 @@ type CouponFields struct {
 	Metadata                  bool
 	MaxRedemptions            bool
 	MaxRedemptionsPerCustomer bool
+	PeriodLimits              bool
+	Budgets                   bool
 }
 
 // DeleteCoupon ends a coupon.
@@ -69,6 +73,7 @@ type UpdatePromotionCode struct {
 	MinimumAmounts            []Money
 	MaxRedemptions            *int64
 	MaxRedemptionsPerCustomer *int64
+	PeriodLimits              []PeriodLimit
 }
 
 // PromotionCodeFields says which fields of a promotion code an update sets.
@@ -77,6 +82,7 @@ type PromotionCodeFields struct {
 	MinimumAmounts            bool
 	MaxRedemptions            bool
 	MaxRedemptionsPerCustomer bool
+	PeriodLimits              bool
 }
 
 // ActivatePromotionCode, DeactivatePromotionCode and DeletePromotionCode change
@@ -154,13 +160,31 @@ func (q *PromotionCodeQuery) Matches(p *PromotionCodeSnapshot, status PromotionS
 }
 
 // RedemptionQuery asks for redemptions of one coupon in the order of its ledger.
-// Empty fields do not filter.
+// Zero fields do not filter.
 type RedemptionQuery struct {
 	Page
 	Coupon        CouponID
 	PromotionCode PromotionCodeID
 	CustomerID    string
 	OrderID       string
+	// State is the state at the time of the query: a reservation whose time is
+	// over is expired.
+	State RedemptionState
+	// CreatedAfter is the first instant of creation that is asked for and
+	// CreatedBefore the first that no longer is.
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
+}
+
+// Matches reports whether q asks for a redemption of its coupon, given as it is at
+// the time of the query.
+func (q *RedemptionQuery) Matches(r *Redemption) bool {
+	return (q.PromotionCode == "" || q.PromotionCode == r.PromotionCode) &&
+		(q.CustomerID == "" || q.CustomerID == r.CustomerID) &&
+		(q.OrderID == "" || q.OrderID == r.OrderID) &&
+		(q.State == 0 || q.State == r.State) &&
+		(q.CreatedAfter.IsZero() || !r.CreateTime.Before(q.CreatedAfter)) &&
+		(q.CreatedBefore.IsZero() || r.CreateTime.Before(q.CreatedBefore))
 }
 
 // Listing is one page of a list. An empty Next is the end. A page may be shorter
@@ -184,6 +208,12 @@ func (u *UpdateCoupon) Apply(c Coupon, now time.Time) Coupon {
 	if u.Set.MaxRedemptionsPerCustomer {
 		c.MaxRedemptionsPerCustomer = u.MaxRedemptionsPerCustomer
 	}
+	if u.Set.PeriodLimits {
+		c.PeriodLimits = u.PeriodLimits
+	}
+	if u.Set.Budgets {
+		c.Budgets = u.Budgets
+	}
 	c.UpdateTime = now
 	return c
 }
@@ -201,6 +231,9 @@ func (u *UpdatePromotionCode) Apply(p PromotionCode, now time.Time) PromotionCod
 	}
 	if u.Set.MaxRedemptionsPerCustomer {
 		p.MaxRedemptionsPerCustomer = u.MaxRedemptionsPerCustomer
+	}
+	if u.Set.PeriodLimits {
+		p.PeriodLimits = u.PeriodLimits
 	}
 	p.UpdateTime = now
 	return p

@@ -34,6 +34,9 @@ type Coupon struct {
 	MaxRedemptions            *int64 `json:"max_redemptions,omitempty"`
 	MaxRedemptionsPerCustomer *int64 `json:"max_redemptions_per_customer,omitempty"`
 
+	PeriodLimits []PeriodLimit `json:"period_limits,omitempty"`
+	Budgets      []Budget      `json:"budgets,omitempty"`
+
 	StartsAt time.Time         `json:"starts_at,omitzero"`
 	RedeemBy time.Time         `json:"redeem_by,omitzero"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -53,6 +56,9 @@ type CouponSnapshot struct {
 
 	Redeemed int64
 	Held     int64
+	// Spent is what was taken off, reservations included, by currency, where that is
+	// not nothing.
+	Spent map[Currency]Spending
 }
 
 // Valid reports whether the coupon can still be redeemed, now or later. Holds do
@@ -94,6 +100,8 @@ type PromotionCode struct {
 
 	MaxRedemptions            *int64 `json:"max_redemptions,omitempty"`
 	MaxRedemptionsPerCustomer *int64 `json:"max_redemptions_per_customer,omitempty"`
+
+	PeriodLimits []PeriodLimit `json:"period_limits,omitempty"`
 
 	StartsAt  time.Time         `json:"starts_at,omitzero"`
 	ExpiresAt time.Time         `json:"expires_at,omitzero"`

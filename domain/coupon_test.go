@@ -156,7 +156,7 @@ func TestOnlyWhatAnUpdateNamesChanges(t *testing.T) {
 		t.Errorf("no field named: %s", diff)
 	}
 	everything := nothing
-	everything.Set = CouponFields{true, true, true, true}
+	everything.Set = CouponFields{true, true, true, true, true, true}
 	want.DisplayName, want.Metadata, want.MaxRedemptions, want.MaxRedemptionsPerCustomer = "new", nil, new(int64(9)), nil
 	if diff := compare(want, everything.Apply(old, later)); diff != "" {
 		t.Errorf("every field named: %s", diff)
@@ -172,7 +172,7 @@ func TestOnlyWhatAnUpdateNamesChanges(t *testing.T) {
 	if diff := compare(wantCode, ofCode.Apply(oldCode, later)); diff != "" {
 		t.Errorf("no field named: %s", diff)
 	}
-	ofCode.Set = PromotionCodeFields{true, true, true, true}
+	ofCode.Set = PromotionCodeFields{true, true, true, true, true}
 	wantCode.Restrictions.MinimumAmounts, wantCode.MaxRedemptions, wantCode.Metadata = ofCode.MinimumAmounts, nil, ofCode.Metadata
 	if diff := compare(wantCode, ofCode.Apply(oldCode, later)); diff != "" {
 		t.Errorf("every field named: %s", diff)

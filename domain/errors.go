@@ -111,6 +111,28 @@ type DeletedError struct {
 
 func (e *DeletedError) Error() string { return e.Name + " was deleted" }
 
+// RedemptionStateError says that a redemption is not in a state in which it can be
+// committed, released or voided; nothing was done.
+type RedemptionStateError struct {
+	Name  RedemptionName
+	State RedemptionState
+}
+
+func (e *RedemptionStateError) Error() string {
+	return fmt.Sprintf("%s is %s", e.Name, e.State)
+}
+
+// AmountExceededError says that more was asked for than there is; nothing was
+// done.
+type AmountExceededError struct {
+	Name       RedemptionName
+	LimitMinor int64
+}
+
+func (e *AmountExceededError) Error() string {
+	return fmt.Sprintf("at most %d of %s is left", e.LimitMinor, e.Name)
+}
+
 // TooManyError says that a bound of the service is reached.
 type TooManyError struct {
 	What  string

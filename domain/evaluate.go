@@ -13,6 +13,12 @@ type Snapshot struct {
 	PromotionCode *PromotionCodeSnapshot
 	// CustomerUses has one entry for each identity of the customer.
 	CustomerUses []CustomerUses
+	// PeriodUses has the counts that PeriodCounters names; one that is missing is
+	// 0.
+	PeriodUses map[string]int64
+	// HoldsDue is when the first reservation of the coupon falls due, if there is
+	// one.
+	HoldsDue time.Time
 }
 
 // CustomerUses counts what one identity has used, holds included.
@@ -73,12 +79,15 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 	if s.limitsCustomers() && len(r.Customer.Identities()) == 0 {
 		addOnce(&e.Ineligibilities, Ineligibility{Reason: CustomerRequired})
 	}
-	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached()...)
+	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached(now)...)
+	if i, reached := s.periodLimitReached(r.Customer.Identities(), now); reached {
+		add(i)
+	}
 
 	switch {
 	case r.Order != nil:
-		e.evaluateOrder(&c.Terms, minimums, r.Order, now)
-	case c.NeedsOrder() || len(minimums) > 0:
+		e.evaluateOrder(c, minimums, r.Order, now)
+	case len(c.Budgets) > 0 || c.NeedsOrder() || len(minimums) > 0:
 		add(Ineligibility{Reason: OrderRequired})
 	default:
 		if d, ok := c.ApplyWithoutOrder(now); ok && e.Valid() {
@@ -89,14 +98,20 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 }
 
 // evaluateOrder adds what an order decides: the promotion code's minimum, the
-// coupon's own conditions, and the discount.
-func (e *Evaluation) evaluateOrder(t *Terms, minimums []Money, o *Order, now time.Time) {
+// coupon's own conditions, the discount, and whether the budget covers it.
+func (e *Evaluation) evaluateOrder(c *CouponSnapshot, minimums []Money, o *Order, now time.Time) {
 	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
 		addOnce(&e.Ineligibilities, i)
 	}
-	d, against := t.Apply(o, now)
+	d, against := c.Apply(o, now)
 	for _, i := range against {
 		addOnce(&e.Ineligibilities, i)
+	}
+	if len(against) == 0 {
+		var short *Ineligibility
+		if d, short = c.withinBudget(o, d); short != nil {
+			addOnce(&e.Ineligibilities, *short)
+		}
 	}
 	if e.Valid() {
 		e.Discount = &d
@@ -105,13 +120,13 @@ func (e *Evaluation) evaluateOrder(t *Terms, minimums []Money, o *Order, now tim
 
 // LimitsReached returns the limits that leave no room for one more use. What
 // holds might still give back is told apart from what is used up.
-func (s *Snapshot) LimitsReached() []Ineligibility {
+func (s *Snapshot) LimitsReached(now time.Time) []Ineligibility {
 	var out []Ineligibility
 	limit := func(max *int64, redeemed, held int64, reason Reason) {
 		switch {
 		case max == nil || redeemed+held < *max:
 		case redeemed < *max:
-			addOnce(&out, Ineligibility{Reason: FullyReserved})
+			addOnce(&out, FullyReservedUntil(s.HoldsDue, now))
 		default:
 			addOnce(&out, Ineligibility{Reason: reason, Limit: *max})
 		}
@@ -130,8 +145,9 @@ func (s *Snapshot) LimitsReached() []Ineligibility {
 }
 
 func (s *Snapshot) limitsCustomers() bool {
-	return s.Coupon.MaxRedemptionsPerCustomer != nil ||
-		s.PromotionCode != nil && s.PromotionCode.MaxRedemptionsPerCustomer != nil
+	c, p := &s.Coupon, s.PromotionCode
+	return c.MaxRedemptionsPerCustomer != nil || limitsCustomersPerPeriod(c.PeriodLimits) ||
+		p != nil && (p.MaxRedemptionsPerCustomer != nil || limitsCustomersPerPeriod(p.PeriodLimits))
 }
 
 // whoMayUse returns why this customer may not use p.
@@ -177,4 +193,10 @@ func addOnce(list *[]Ineligibility, i Ineligibility) {
 		}
 	}
 	*list = append(*list, i)
+}
+
+// FullyReservedUntil returns the ineligibility of something that may be free again
+// at due, when a reservation ends.
+func FullyReservedUntil(due, now time.Time) Ineligibility {
+	return Ineligibility{Reason: FullyReserved, RetryAfter: max(0, due.Sub(now))}
 }

@@ -339,9 +339,12 @@ func TestOnlyWhatTimeCanChangeIsWorthTryingAgain(t *testing.T) {
 	t.Parallel()
 	var got []Reason
 	for reason := CodeNotFound; reason <= MaximumQuantityExceeded; reason++ {
-		if (Ineligibility{Reason: reason}).Retryable() {
+		if (Ineligibility{Reason: reason, At: noon}).Retryable() {
 			got = append(got, reason)
 		}
+	}
+	if (Ineligibility{Reason: PeriodLimitReached}).Retryable() {
+		t.Error("nobody knows when a period that may be over ends")
 	}
 	if diff := compare([]Reason{NotYetActive, PeriodLimitReached, FullyReserved}, got); diff != "" {
 		t.Error(diff)

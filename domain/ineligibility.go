@@ -46,14 +46,21 @@ const (
 type Ineligibility struct {
 	Reason Reason
 
-	// At is the instant of NotYetActive, CodeExpired and CouponExpired.
+	// At is the instant of NotYetActive, CodeExpired, CouponExpired and
+	// PeriodLimitReached.
 	At time.Time
+	// RetryAfter is how long FullyReserved lasts at the least, unless somebody
+	// gives a reservation back.
+	RetryAfter time.Duration
+	// Remaining is what is left of BudgetInsufficient.
+	Remaining Money
 	// Required and Actual are the amounts of MinimumAmountNotMet.
 	Required, Actual Money
 	// RequiredQuantity and ActualQuantity belong to MinimumQuantityNotMet and
 	// MaximumQuantityExceeded.
 	RequiredQuantity, ActualQuantity int64
-	// Limit is the limit of the three max-redemptions reasons.
+	// Limit is the limit of the three max-redemptions reasons and of
+	// PeriodLimitReached.
 	Limit int64
 }
 
@@ -61,8 +68,10 @@ type Ineligibility struct {
 // by anyone.
 func (i Ineligibility) Retryable() bool {
 	switch i.Reason {
-	case NotYetActive, PeriodLimitReached, FullyReserved:
+	case NotYetActive, FullyReserved:
 		return true
+	case PeriodLimitReached:
+		return !i.At.IsZero()
 	default:
 		return false
 	}
@@ -92,13 +101,16 @@ func (i Ineligibility) String() string {
 	case CustomerMaxRedemptionsReached:
 		return fmt.Sprintf("the limit of %d redemptions per customer is reached", i.Limit)
 	case PeriodLimitReached:
-		return "the limit of this period is reached"
+		if i.At.IsZero() {
+			return fmt.Sprintf("the limit of %d redemptions in the period of the reservation is reached", i.Limit)
+		}
+		return fmt.Sprintf("the limit of %d redemptions is reached until %s", i.Limit, i.At.UTC().Format(time.RFC3339))
 	case FullyReserved:
 		return "everything that is left is reserved"
 	case BudgetExhausted:
 		return "the budget is spent"
 	case BudgetInsufficient:
-		return "the budget does not cover the discount"
+		return fmt.Sprintf("the budget has %d %s left (in the minor unit), less than the discount", i.Remaining.AmountMinor, i.Remaining.Currency)
 	case CustomerRequired:
 		return "a customer is required"
 	case CustomerMismatch:

@@ -39,9 +39,12 @@ type couponRecord struct {
 	requests map[string]usedRequest
 	// codes is in the order of creation.
 	codes []*PromotionCodeSnapshot
-	// ledger is in the order of redemption. Request ids of redemptions are those
-	// in here.
+	// ledger is in the order of redemption. The request ids of redemptions and
+	// reservations are those in here.
 	ledger []*Redemption
+	// settled has the request ids by which they were committed, released and
+	// voided, with the fingerprints of the commands.
+	settled map[string]string
 }
 
 // usedRequest is what a request id was used for, and the promotion code it was
@@ -88,13 +91,15 @@ type Result struct {
 }
 
 // Step carries out one command at the instant now, whole or not at all: when the
-// result is an error, the state is the one before.
+// result is an error, the state is the one before, but for reservations whose time
+// is over.
 //
 // A real store may also answer ErrAborted or an *UnavailableError to any command.
 // The first, and the second unless the outcome is unknown, mean that nothing was
 // done.
 func (s State) Step(now time.Time, ids IDs, command Command) (State, Result) {
-	return command.step(s, now.UTC().Truncate(time.Millisecond), ids)
+	now = now.UTC().Truncate(time.Millisecond)
+	return command.step(s.expired(now), now, ids)
 }
 
 func returns(value any) Result { return Result{Value: value} }

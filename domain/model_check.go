@@ -23,6 +23,7 @@ func (c *couponRecord) equal(d *couponRecord) bool {
 			slices.EqualFunc(c.ledger, d.ledger, equalTargets[Redemption]) &&
 			slices.EqualFunc(c.codes, d.codes, equalTargets[PromotionCodeSnapshot]) &&
 			maps.Equal(c.requests, d.requests) &&
+			maps.Equal(c.settled, d.settled) &&
 			reflect.DeepEqual(c.CouponSnapshot, d.CouponSnapshot)
 }
 

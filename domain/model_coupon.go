@@ -41,9 +41,13 @@ func (cmd CreateCoupon) step(s State, now time.Time, ids IDs) (State, Result) {
 
 func (u UpdateCoupon) step(s State, now time.Time, _ IDs) (State, Result) {
 	return s.changeCoupon(u.ID, u.RequestID, u, now, func(c *CouponSnapshot) error {
+		var v Violations
+		u.CheckAgainst(&c.Coupon, &v, "coupon.")
 		switch {
 		case c.Deleted:
 			return &DeletedError{Type: CouponResource, Name: c.ID.String()}
+		case v.Err() != nil:
+			return v.Err()
 		case u.Version != 0 && u.Version != c.Version:
 			return ErrAborted
 		}

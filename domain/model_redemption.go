@@ -17,8 +17,16 @@ func (r ValidateRequest) step(s State, now time.Time, _ IDs) (State, Result) {
 }
 
 func (r RedeemRequest) step(s State, now time.Time, _ IDs) (State, Result) {
-	fingerprint := r.Fingerprint()
-	if done := s.redeemedBefore(&r, fingerprint); done != nil {
+	return s.take(&r, r.Fingerprint(), time.Time{}, now)
+}
+
+func (r ReserveRequest) step(s State, now time.Time, _ IDs) (State, Result) {
+	return s.take(&r.RedeemRequest, r.Fingerprint(), now.Add(r.TTL).Truncate(time.Millisecond), now)
+}
+
+// take makes a redemption, or a reservation if it has an end.
+func (s State) take(r *RedeemRequest, fingerprint string, end, now time.Time) (State, Result) {
+	if done := s.redeemedBefore(r, fingerprint); done != nil {
 		return s, returns(*done)
 	}
 	f, err := s.follow(&r.ValidateRequest)
@@ -26,20 +34,23 @@ func (r RedeemRequest) step(s State, now time.Time, _ IDs) (State, Result) {
 		return s, fails(err)
 	}
 	if f.coupon != nil {
-		switch done := f.coupon.redemption(r.RequestID); {
-		case done == nil:
-		case done.Fingerprint == fingerprint:
-			return s, returns(*done)
-		default:
+		done := f.coupon.redemption(r.RequestID)
+		switch _, settled := f.coupon.settled[r.RequestID]; {
+		case settled, done != nil && done.Fingerprint != fingerprint:
 			return s, fails(ErrRequestIDReused)
+		case done != nil:
+			return s, returns(*done)
 		}
 	}
 	e := f.evaluate(&r.ValidateRequest, now)
 	if !e.Valid() {
 		return s, fails(&RefusedError{Ineligibilities: e.Ineligibilities})
 	}
-	made := f.redeem(&r, fingerprint, e.Discount, now)
-	return s.redeemed(f, made), returns(*made)
+	made := f.redeem(r, fingerprint, e.Discount, now)
+	if !end.IsZero() {
+		made.State, made.ExpireTime = RedemptionReserved, end
+	}
+	return s.withRedemption(f.coupon, len(f.coupon.ledger), made), returns(*made)
 }
 
 // found is where the source of a request leads: to a coupon, perhaps through a
@@ -147,11 +158,7 @@ func (f *found) evaluate(r *ValidateRequest, now time.Time) Evaluation {
 	if f.against != 0 {
 		return Evaluation{Ineligibilities: []Ineligibility{{Reason: f.against}}, AsOf: now}
 	}
-	return Evaluate(&Snapshot{
-		Coupon:        f.coupon.CouponSnapshot,
-		PromotionCode: f.code,
-		CustomerUses:  f.coupon.uses(&r.Customer, f.code),
-	}, r, now)
+	return Evaluate(f.coupon.snapshot(&r.Customer, f.code), r, now)
 }
 
 // uses counts, for each identity of a customer, the redemptions in the ledger
@@ -204,23 +211,12 @@ func (f *found) redeem(r *RedeemRequest, fingerprint string, d *AppliedDiscount,
 	if f.code != nil {
 		made.PromotionCode, made.PromotionCodeVersion = f.code.Name.ID, f.code.Version
 	}
+	made.Periods = PeriodUses(f.coupon.snapshot(&r.Customer, f.code).PeriodCounters(r.Customer.Identities(), now))
 	if r.Order != nil {
 		made.OrderID = r.Order.ID
+		made.ScopedAmountMinor = f.coupon.ScopedAmount(r.Order, d)
 	}
 	return made
-}
-
-// redeemed adds a redemption to the ledger and to the counters.
-func (s State) redeemed(f found, made *Redemption) State {
-	if f.code != nil {
-		p := *f.code
-		p.Redeemed++
-		s = s.withPromotionCode(p)
-	}
-	c := *s.coupon(f.coupon.ID)
-	c.Redeemed++
-	c.ledger = append(slices.Clone(c.ledger), made)
-	return s.withCoupon(&c)
 }
 
 // withoutUnits returns what a ledger keeps of a discount.
@@ -254,9 +250,7 @@ func (q RedemptionQuery) step(s State, _ time.Time, _ IDs) (State, Result) {
 	}
 	var list Listing[Redemption]
 	for _, r := range c.ledger {
-		if (q.PromotionCode == "" || r.PromotionCode == q.PromotionCode) &&
-			(q.CustomerID == "" || r.CustomerID == q.CustomerID) &&
-			(q.OrderID == "" || r.OrderID == q.OrderID) {
+		if q.Matches(r) {
 			list.Items = append(list.Items, *r)
 		}
 	}

@@ -31,12 +31,32 @@ type RedeemRequest struct {
 	ValidateRequest
 }
 
+// ReserveRequest asks for a redemption that keeps its capacity for TTL, until it
+// is committed or released.
+type ReserveRequest struct {
+	RedeemRequest
+	TTL time.Duration
+}
+
+// The bounds of a reservation's time, and what it is when none is asked for.
+const (
+	MinReservationTTL     = time.Second
+	MaxReservationTTL     = 24 * time.Hour
+	DefaultReservationTTL = 15 * time.Minute
+)
+
+// Fingerprint identifies the request beyond its id, as that of RedeemRequest
+// does. Reserving is another request than redeeming, also with everything equal.
+func (r *ReserveRequest) Fingerprint() string { return r.fingerprint(r.TTL) }
+
 // Fingerprint identifies the request beyond its id: two requests with one id are
 // the same when their fingerprints are equal. It covers the source, the
 // customer's identity, the order's id and currency, shipping and lines, and not
 // facts that a caller derives anew for every try, such as
 // HasPriorTransactions.
-func (r *RedeemRequest) Fingerprint() string {
+func (r *RedeemRequest) Fingerprint() string { return r.fingerprint(0) }
+
+func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	b := make([]byte, 0, 512)
 	s := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
@@ -48,6 +68,7 @@ func (r *RedeemRequest) Fingerprint() string {
 	if c, err := ParseCode(code); err == nil {
 		code = c.Form()
 	}
+	n(int64(ttl))
 	s(code)
 	s(string(r.Source.PromotionCode.Coupon))
 	s(string(r.Source.PromotionCode.ID))
@@ -104,10 +125,106 @@ type Redemption struct {
 	CustomerID string
 	EmailHash  EmailHash
 	OrderID    string
-	// Discount is nil when no order was given. The split over units is not kept.
+	// Discount is what was granted: nil when no order was given. A commit for less
+	// than was reserved lowers it; a void does not. The split over units is not
+	// kept.
 	Discount *AppliedDiscount
+	// ScopedAmountMinor is the part of Discount as evaluated that counts against a
+	// budget for some products only.
+	ScopedAmountMinor int64
+	// Periods are the counts of periods that it was added to.
+	Periods []PeriodUse
+	// VoidedAmountMinor is the sum over Voids.
+	VoidedAmountMinor int64
+	Voids             []Void
 
-	CreateTime           time.Time
+	CreateTime time.Time
+	// ExpireTime is set on everything that began as a reservation; CommitTime and
+	// ReleaseTime when it was committed or released.
+	ExpireTime  time.Time
+	CommitTime  time.Time
+	ReleaseTime time.Time
+
 	CouponVersion        int64
 	PromotionCodeVersion int64
+}
+
+// Void takes a redemption, or a part of its amount, back.
+type Void struct {
+	RequestID   string
+	AmountMinor int64
+	Reason      string
+	Time        time.Time
+}
+
+// Effective returns the redemption as it is at an instant: a reservation ends by
+// time alone, whether or not its record says so yet.
+func (r Redemption) Effective(now time.Time) Redemption {
+	if r.State == RedemptionReserved && reached(r.ExpireTime, now) {
+		r.State = RedemptionExpired
+	}
+	return r
+}
+
+// Spent returns what the redemption takes up of a budget: nothing unless it
+// counts. What is voided or was not committed leaves the part for some products
+// last, so that a budget never gets back more than it gave.
+func (r *Redemption) Spent() Spending {
+	if r.Discount == nil || r.State != RedemptionRedeemed && r.State != RedemptionReserved {
+		return Spending{}
+	}
+	total := r.Discount.TotalAmountMinor - r.VoidedAmountMinor
+	return Spending{TotalMinor: total, ScopedMinor: min(r.ScopedAmountMinor, total)}
+}
+
+// PeriodLimitReached returns the reason that there is no room any more in a period
+// that a reservation was charged to. It has no instant: that period may be over.
+func (r *Redemption) PeriodLimitReached() Ineligibility {
+	return Ineligibility{Reason: PeriodLimitReached, Limit: r.Periods[0].Limit}
+}
+
+// Identities returns the identities that the redemption was charged to.
+func (r *Redemption) Identities() []Identity {
+	return Customer{ID: r.CustomerID, EmailHash: r.EmailHash}.Identities()
+}
+
+// CommitRedemption turns a reservation into a redemption, for Amount or, when that
+// is nil, for all that was reserved.
+type CommitRedemption struct {
+	RequestID string
+	Name      RedemptionName
+	Amount    *int64
+}
+
+// ReleaseRedemption gives a reservation back.
+type ReleaseRedemption struct {
+	RequestID string
+	Name      RedemptionName
+}
+
+// VoidRedemption takes a redemption back: Amount of it or, when that is nil, all
+// that is left. Taking back all that is left gives the use back as well.
+type VoidRedemption struct {
+	RequestID string
+	Name      RedemptionName
+	Amount    *int64
+	Reason    string
+}
+
+// String returns the state's name in the API.
+func (s RedemptionState) String() string {
+	switch s {
+	case RedemptionReserved:
+		return "RESERVED"
+	case RedemptionRedeemed:
+		return "REDEEMED"
+	case RedemptionReleased:
+		return "RELEASED"
+	case RedemptionExpired:
+		return "EXPIRED"
+	case RedemptionVoided:
+		return "VOIDED"
+	default:
+		return "unknown"
+	}
 }

@@ -20,16 +20,8 @@ import (
 	"github.com/discountd/discountd/internal/redistest"
 )
 
-// batched is one request of a batch for redeem.lua, with the versions that it was
-// evaluated at.
-type batched struct {
-	request       string
-	couponVersion int64
-	code          domain.PromotionCodeID
-	codeVersion   int64
-	who           [2]domain.Identity
-	record        string
-}
+// batched is one request of a batch for redeem.lua: what it is to become.
+type batched struct{ domain.Redemption }
 
 // decided is what redeem.lua decided on one request.
 type decided struct{ outcome, value string }
@@ -47,17 +39,11 @@ func (e *env) batched(r domain.RedeemRequest) batched {
 
 // batchedOn is a request that was evaluated on a snapshot.
 func batchedOn(snapshot *domain.Snapshot, r domain.RedeemRequest, evaluation *domain.Evaluation) batched {
-	redemption := newRedemption(&r, r.Fingerprint(), snapshot, evaluation)
-	b := batched{
-		request:       r.RequestID,
-		couponVersion: redemption.CouponVersion,
-		code:          redemption.PromotionCode,
-		codeVersion:   redemption.PromotionCodeVersion,
-		record:        recordText(redemption),
-	}
-	copy(b.who[:], r.Customer.Identities())
-	return b
+	return batched{*newRedemption(use{RedeemRequest: r, fingerprint: r.Fingerprint()}, snapshot, evaluation)}
 }
+
+// args are the arguments of redeem.lua for b.
+func (b batched) args() []any { return useArgs(&b.Redemption, recordText(&b.Redemption)) }
 
 // runBatch sends a batch to redeem.lua in one call.
 func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {
@@ -68,20 +54,11 @@ func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {
 // sendBatch sends a batch to redeem.lua and returns its reply, whatever it is.
 func (e *env) sendBatch(c domain.CouponID, pageSize int, batch []batched) reply {
 	e.t.Helper()
-	keys := []string{e.keys.head(c), e.keys.requests(c), e.keys.customers(c), e.keys.ledger(c)}
-	args := []any{pageSize}
+	args := []any{pageSize, millis(e.now())}
 	for _, b := range batch {
-		bucket := 0
-		if b.code != "" {
-			key := e.keys.promotions(c, b.code.Bucket())
-			if bucket = slices.Index(keys[4:], key) + 1; bucket == 0 {
-				keys = append(keys, key)
-				bucket = len(keys) - 4
-			}
-		}
-		args = append(args, requestKey(b.request), b.couponVersion, bucket, string(b.code), b.codeVersion, string(b.who[0]), string(b.who[1]), b.record)
+		args = append(args, b.args()...)
 	}
-	r, err := e.run(e.ctx(), redeem, keys, args...)
+	r, err := e.run(e.ctx(), redeem, e.capacityKeys(c), args...)
 	if err != nil {
 		e.t.Fatalf("redeem.lua: %v", err)
 	}
@@ -127,8 +104,8 @@ func TestBatchIsDecidedInOrder(t *testing.T) {
 		}
 		alice := withCustomer("alice")
 		staleCoupon, staleCode := one("r9"), one("r9")
-		staleCoupon.couponVersion--
-		staleCode.codeVersion--
+		staleCoupon.CouponVersion--
+		staleCode.PromotionCodeVersion--
 		first := e.runBatchInPages("a", 3, []batched{
 			one("r1", alice),
 			staleCoupon,
@@ -142,7 +119,7 @@ func TestBatchIsDecidedInOrder(t *testing.T) {
 			two("r6", alice),    // one too many for all but the code
 			direct("r7"),        // the coupon's fourth was the last
 		})
-		record := func(b batched) string { return "R\t" + b.record }
+		record := func(b batched) string { return "R\t" + recordText(&b.Redemption) }
 		want := []decided{
 			{"redeemed", "1"},
 			{"stale", ""},
@@ -151,17 +128,17 @@ func TestBatchIsDecidedInOrder(t *testing.T) {
 			{"stale", ""},
 			{"replay", "1\t" + record(one("r1", alice))},
 			{"redeemed", "3"},
-			{"limit", "P"},
+			{"limit", "P  "},
 			{"redeemed", "4"},
-			{"limit", "CU"},
-			{"limit", "C"},
+			{"limit", "CU  "},
+			{"limit", "C  "},
 		}
 		if diff := cmp.Diff(want, first, cmp.AllowUnexported(decided{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		e.unchanged("a batch of replays and refusals", func() {
 			got := e.runBatchInPages("a", 3, []batched{direct("r5", alice), one("r4"), staleCoupon, one("r3")})
-			want := []decided{{"replay", "4\t" + record(direct("r5", alice))}, {"limit", "CP"}, {"stale", ""}, {"replay", "3\t" + record(one("r3"))}}
+			want := []decided{{"replay", "4\t" + record(direct("r5", alice))}, {"limit", "CP  "}, {"stale", ""}, {"replay", "3\t" + record(one("r3"))}}
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(decided{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -204,9 +181,9 @@ func TestBatchIsDecidedAsItsRequestsOneByOne(t *testing.T) {
 				b := known.batched(r)
 				switch {
 				case stale[k] == "coupon":
-					b.couponVersion--
-				case stale[k] == "code" && b.code != "":
-					b.codeVersion++
+					b.CouponVersion--
+				case stale[k] == "code" && b.PromotionCode != "":
+					b.PromotionCodeVersion++
 				}
 				batches[i] = append(batches[i], b)
 			}

@@ -5,11 +5,9 @@ package redisstore
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -20,10 +18,6 @@ import (
 
 func TestSeededBugsAreCaught(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(seededBug) != "" {
-		t.Log("this is the run with a seeded bug")
-		return
-	}
 	patches, err := filepath.Glob("testdata/bugs/*.patch")
 	if err != nil || len(patches) < 10 {
 		t.Fatalf("%d patches, %v", len(patches), err)
@@ -45,19 +39,16 @@ func TestSeededBugsAreCaught(t *testing.T) {
 	}
 }
 
-// seededBug names, in the environment of a run with a bug, its patch.
+// seededBug names, in the environment of a run with a bug, the folder of the scripts
+// that have it.
 const seededBug = "DISCOUNTD_SEEDED_BUG"
 
-// bug is one patch: what is wrong, by which tests it must be caught, and the file
-// of this package that it changes.
+// bug is one patch: what is wrong, and by which tests it must be caught.
 type bug struct {
 	patch    string
 	what     string
 	caughtBy []string
-	file     string
 }
-
-var patchedFile = regexp.MustCompile(`(?m)^\+\+\+ b/redisstore/(\S+)$`)
 
 func readBug(t *testing.T, path string) bug {
 	t.Helper()
@@ -67,34 +58,22 @@ func readBug(t *testing.T, path string) bug {
 	}
 	lines := strings.SplitN(string(text), "\n", 3)
 	tests, ok := strings.CutPrefix(lines[1], "Caught by: ")
-	file := patchedFile.FindStringSubmatch(string(text))
-	if !ok || file == nil {
-		t.Fatalf("%s does not say what it changes and by what it is caught", path)
+	if !ok {
+		t.Fatalf("%s does not say by what it is caught", path)
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bug{absolute, lines[0], strings.Split(tests, ", "), file[1]}
+	return bug{absolute, lines[0], strings.Split(tests, ", ")}
 }
 
-// run runs the tests that must catch the bug on a copy of the package that has it.
+// run runs the tests that must catch the bug, in a process of their own, on a copy
+// of the scripts that has it.
 func (b bug) run(t *testing.T) ([]byte, error) {
 	t.Helper()
 	dir := t.TempDir()
-	original, err := filepath.Abs(b.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(original)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := filepath.Join(dir, "redisstore", b.file)
-	if err := os.MkdirAll(filepath.Dir(changed), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(changed, text, 0o600); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "redisstore"), luaFiles); err != nil {
 		t.Fatal(err)
 	}
 	apply := exec.CommandContext(t.Context(), "git", "apply", b.patch)
@@ -102,16 +81,23 @@ func (b bug) run(t *testing.T) ([]byte, error) {
 	if out, err := apply.CombinedOutput(); err != nil {
 		t.Fatalf("the patch does not apply any more: %v\n%s", err, out)
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlayFile := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay="+overlayFile,
-		"-run=^("+strings.Join(b.caughtBy, "|")+")$", ".")
-	run.Env = append(os.Environ(), seededBug+"="+filepath.Base(b.patch))
+	run := exec.CommandContext(t.Context(), self, "-test.timeout=5m", "-test.run=^("+strings.Join(b.caughtBy, "|")+")$")
+	run.Env = append(os.Environ(), seededBug+"="+filepath.Join(dir, "redisstore"))
 	return run.CombinedOutput()
+}
+
+// loadSeededBug replaces the scripts by those of a folder.
+func loadSeededBug(folder string) error {
+	for _, sc := range allScripts {
+		changed, err := load(os.DirFS(folder), sc.name)
+		if err != nil {
+			return err
+		}
+		*sc = *changed
+	}
+	return nil
 }

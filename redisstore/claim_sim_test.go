@@ -296,7 +296,9 @@ func (s *sim) command(args []any) int32 {
 				c.keys = append(c.keys, k.(string))
 			}
 			if c.name == redeem.name {
-				c.keys[3] += ":0" // the only page of the ledger
+				c.keys[4] += ":0" // the only page of the ledger
+				code := args[3+len(c.keys)+4].(string)
+				c.keys[5] += ":" + domain.PromotionCodeID(code).Bucket()
 			}
 		case "hget", "hmget":
 			c.writes = false

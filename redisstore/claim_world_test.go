@@ -181,7 +181,7 @@ func (s *sim) coupon(id domain.CouponID, head, definition *storedKey) *domain.Co
 		return c
 	}
 	h := head.fields
-	c, err := parseCoupon(id, []string{h["v"], h["s"], h["r"], h["h"]}, definition.values[0])
+	c, err := parseCoupon(id, h, definition.values[0])
 	s.must(err)
 	s.coupons[key] = c
 	return c

@@ -90,8 +90,10 @@ func (s *Store) UpdateCoupon(ctx context.Context, cmd domain.UpdateCoupon) (doma
 		if c.Deleted {
 			return false, &domain.DeletedError{Type: domain.CouponResource, Name: c.ID.String()}
 		}
+		var v domain.Violations
+		cmd.CheckAgainst(&c.Coupon, &v, "coupon.")
 		c.Coupon = cmd.Apply(c.Coupon, now)
-		return true, nil
+		return true, v.Err()
 	})
 }
 
@@ -152,10 +154,14 @@ func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, req comm
 	if c.Deleted {
 		state = "D"
 	}
-	r, err := s.run(ctx, couponPut,
-		[]string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)},
+	args := []any{
 		c.Version, definitionText(c.Coupon, s.token()), state, limitText(c.MaxRedemptions), limitText(c.MaxRedemptionsPerCustomer),
-		millis(c.RedeemBy), requestKey(req.id), req.fingerprint)
+		millis(c.RedeemBy), requestKey(req.id), req.fingerprint,
+	}
+	for _, b := range c.Budgets {
+		args = append(args, string(b.Limit.Currency), b.Limit.AmountMinor, len(b.Products) > 0)
+	}
+	r, err := s.run(ctx, couponPut, []string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)}, args...)
 	if err == nil && r.outcome == outcomeReused {
 		err = domain.ErrRequestIDReused
 	}

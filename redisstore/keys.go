@@ -41,8 +41,12 @@ func (k keys) definition(c domain.CouponID) string { return k.coupon(c, "d") }
 
 // promotions holds the records of one bucket of a coupon's promotion codes.
 func (k keys) promotions(c domain.CouponID, bucket string) string {
-	return k.coupon(c, "p:"+bucket)
+	return k.promotionBuckets(c) + ":" + bucket
 }
+
+// promotionBuckets is what the keys of these buckets begin with; a colon and the
+// bucket follow.
+func (k keys) promotionBuckets(c domain.CouponID) string { return k.coupon(c, "p") }
 
 // promotionDefinitions holds the configurations of the same promotion codes.
 func (k keys) promotionDefinitions(c domain.CouponID, bucket string) string {
@@ -57,6 +61,9 @@ func (k keys) requests(c domain.CouponID) string { return k.coupon(c, "i") }
 
 // customers holds what each identity has used.
 func (k keys) customers(c domain.CouponID) string { return k.coupon(c, "u") }
+
+// holds holds the positions of the reservations, by when they fall due.
+func (k keys) holds(c domain.CouponID) string { return k.coupon(c, "h") }
 
 // ledger is what the keys of a ledger's pages begin with; a colon and the number
 // of the page follow.

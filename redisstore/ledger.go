@@ -6,6 +6,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,20 +16,30 @@ import (
 
 // A record of the ledger is one line of text, its fields separated by tabs:
 //
-//	state, total, created (ms), coupon version, promotion code, its version,
-//	request id, fingerprint, customer id, e-mail hash, order id, currency,
-//	allocation, rounding scope, shipping, trial days, end of trial (ms),
-//	the number of lines, then for each line of the order: its id and the amount
-//	off it.
+//	state, amount granted, amount voided,
+//	created, promotion code, identities a reservation was charged to,
+//	periods it was charged to (limit:count), currency,
+//	amount that counts against a budget for some products,
+//	coupon version, promotion code's version,
+//	request id, fingerprint, customer id, e-mail hash, order id,
+//	allocation, rounding scope, shipping, trial days, end of trial,
+//	end of reservation,
+//	the number of lines, then for each line of the order its id and the amount off
+//	it as evaluated,
+//	then notes of what was done to it, in their order.
 //
-// The script sets the state; the currency is empty when there was no order, and
-// there is no discount then but the days of a free trial. Times are in base 36. No
-// field can hold a tab: all texts were checked for control characters when the
-// request came in. What follows the last line is for readers to come and is passed
-// over.
-const recordFields = 18
+// The scripts change the first three and add notes. The currency is empty when
+// there was no order, and there is no discount then but the days of a free trial.
+// Instants are milliseconds in base 36. A note is a letter and an instant: c
+// committed, l released; v voided has the amount, the request id and the reason
+// after it, separated by noteSeparator. Kinds to come are passed over. No field can
+// hold a separator: all texts were checked for control characters when the request
+// came in.
+const recordFields = 23
 
-// recordText returns a record without its state and the tab after it.
+const noteSeparator = "\x1f"
+
+// recordText returns a new record without its state and the tab after it.
 func recordText(r *domain.Redemption) string {
 	d := r.Discount
 	if d == nil {
@@ -39,27 +50,61 @@ func recordText(r *domain.Redemption) string {
 	text := func(s string) { b.WriteByte('\t'); b.WriteString(s) }
 	number := func(n int64) { text(strconv.FormatInt(n, 10)) }
 	b.WriteString(strconv.FormatInt(d.TotalAmountMinor, 10))
+	number(0)
 	text(instant(r.CreateTime))
-	number(r.CouponVersion)
 	text(string(r.PromotionCode))
+	who := ""
+	if r.State == domain.RedemptionReserved {
+		who = joinIdentities(r.Identities())
+	}
+	text(who)
+	text(periodsText(r.Periods))
+	text(string(d.Currency))
+	number(r.ScopedAmountMinor)
+	number(r.CouponVersion)
 	number(r.PromotionCodeVersion)
 	text(r.RequestID)
 	text(r.Fingerprint)
 	text(r.CustomerID)
 	text(string(r.EmailHash))
 	text(r.OrderID)
-	text(string(d.Currency))
 	number(int64(d.Allocation))
 	number(int64(d.RoundingScope))
 	number(d.ShippingAmountMinor)
 	number(int64(d.TrialDays))
 	text(instant(d.TrialEndsAt))
+	text(instant(r.ExpireTime))
 	number(int64(len(d.Lines)))
 	for i := range d.Lines {
 		text(d.Lines[i].LineID)
 		number(d.Lines[i].AmountMinor)
 	}
 	return b.String()
+}
+
+func joinIdentities(who []domain.Identity) string {
+	texts := make([]string, len(who))
+	for i, id := range who {
+		texts[i] = string(id)
+	}
+	return strings.Join(texts, " ")
+}
+
+func periodsText(uses []domain.PeriodUse) string {
+	texts := make([]string, len(uses))
+	for i, u := range uses {
+		texts[i] = strconv.FormatInt(u.Limit, 10) + ":" + u.Key
+	}
+	return strings.Join(texts, " ")
+}
+
+func (n *numbers) periods(text string) []domain.PeriodUse {
+	var uses []domain.PeriodUse
+	for part := range strings.FieldsSeq(text) {
+		limit, key, _ := strings.Cut(part, ":")
+		uses = append(uses, domain.PeriodUse{Key: key, Limit: n.parse(limit)})
+	}
+	return uses
 }
 
 func instant(t time.Time) string {
@@ -69,6 +114,17 @@ func instant(t time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 36)
 }
 
+func (n *numbers) instant(s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(s, 36, 64)
+	if err != nil && n.err == nil {
+		n.err = err
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 // parseRecord reads a record, with its state, at a position of a ledger.
 func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.Redemption, error) {
 	f := strings.Split(text, "\t")
@@ -76,46 +132,72 @@ func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.R
 	if len(f) < recordFields || len(f[0]) != 1 || n.parse(f[recordFields-1]) > int64(len(f)-recordFields)/2 {
 		return nil, fmt.Errorf("redisstore: record %d of %s: %q", position, coupon, text)
 	}
-	at := func(s string) time.Time {
-		if s == "" {
-			return time.Time{}
-		}
-		ms, err := strconv.ParseInt(s, 36, 64)
-		if err != nil && n.err == nil {
-			n.err = err
-		}
-		return time.UnixMilli(ms).UTC()
-	}
 	r := &domain.Redemption{
-		Name:                 domain.RedemptionName{Coupon: coupon, ID: domain.NewRedemptionID(position, f[6])},
+		Name:                 domain.RedemptionName{Coupon: coupon, ID: domain.NewRedemptionID(position, f[11])},
 		State:                domain.RedemptionState(f[0][0]),
-		CreateTime:           at(f[2]),
-		CouponVersion:        n.parse(f[3]),
+		VoidedAmountMinor:    n.parse(f[2]),
+		CreateTime:           n.instant(f[3]),
 		PromotionCode:        domain.PromotionCodeID(f[4]),
-		PromotionCodeVersion: n.parse(f[5]),
-		RequestID:            f[6],
-		Fingerprint:          f[7],
-		CustomerID:           f[8],
-		EmailHash:            domain.EmailHash(f[9]),
-		OrderID:              f[10],
+		Periods:              n.periods(f[6]),
+		ScopedAmountMinor:    n.parse(f[8]),
+		CouponVersion:        n.parse(f[9]),
+		PromotionCodeVersion: n.parse(f[10]),
+		RequestID:            f[11],
+		Fingerprint:          f[12],
+		CustomerID:           f[13],
+		EmailHash:            domain.EmailHash(f[14]),
+		OrderID:              f[15],
+		ExpireTime:           n.instant(f[21]),
 	}
-	if f[11] != "" || f[15] != "0" {
-		d := &domain.AppliedDiscount{
-			Currency: domain.Currency(f[11]), TotalAmountMinor: n.parse(f[1]),
-			Allocation: domain.Allocation(n.parse(f[12])), RoundingScope: domain.RoundingScope(n.parse(f[13])),
-			ShippingAmountMinor: n.parse(f[14]), TrialDays: int32(n.parse(f[15])), TrialEndsAt: at(f[16]),
+	lines := f[recordFields : recordFields+2*n.parse(f[recordFields-1])]
+	if f[7] != "" || f[19] != "0" {
+		d := domain.AppliedDiscount{
+			Currency:   domain.Currency(f[7]),
+			Allocation: domain.Allocation(n.parse(f[16])), RoundingScope: domain.RoundingScope(n.parse(f[17])),
+			ShippingAmountMinor: n.parse(f[18]), TrialDays: int32(n.parse(f[19])), TrialEndsAt: n.instant(f[20]),
 		}
-		for at := range n.parse(f[recordFields-1]) {
-			i := recordFields + 2*at
-			d.Lines = append(d.Lines, domain.LineDiscount{LineID: f[i], AmountMinor: n.parse(f[i+1])})
+		d.TotalAmountMinor = d.ShippingAmountMinor
+		for pair := range slices.Chunk(lines, 2) {
+			d.Lines = append(d.Lines, domain.LineDiscount{LineID: pair[0], AmountMinor: n.parse(pair[1])})
+			d.TotalAmountMinor += n.parse(pair[1])
 		}
-		r.Discount = d
+		if granted := n.parse(f[1]); granted < d.TotalAmountMinor {
+			d = d.Grant(granted)
+		}
+		r.Discount = &d
+	}
+	for _, note := range f[recordFields+len(lines):] {
+		n.note(r, note)
 	}
 	if n.err != nil {
 		return nil, fmt.Errorf("redisstore: record %d of %s: %w", position, coupon, n.err)
 	}
 	return r, nil
 }
+
+// note applies a note to what it was noted about. One of a kind that this version
+// does not know is passed over.
+func (n *numbers) note(r *domain.Redemption, text string) {
+	parts := strings.Split(text, noteSeparator)
+	kind, at := parts[0][:min(1, len(parts[0]))], parts[0][min(1, len(parts[0])):]
+	switch {
+	case kind == noteCommitted:
+		r.CommitTime = n.instant(at)
+	case kind == noteReleased:
+		r.ReleaseTime = n.instant(at)
+	case kind == noteVoided && len(parts) == 4:
+		r.Voids = append(r.Voids, domain.Void{Time: n.instant(at), AmountMinor: n.parse(parts[1]), RequestID: parts[2], Reason: parts[3]})
+	case kind == noteVoided && n.err == nil:
+		n.err = fmt.Errorf("note %q", text)
+	}
+}
+
+// The kinds of notes.
+const (
+	noteCommitted = "c"
+	noteReleased  = "l"
+	noteVoided    = "v"
+)
 
 // Redemption returns a redemption.
 func (s *Store) Redemption(ctx context.Context, name domain.RedemptionName) (domain.Redemption, error) {
@@ -131,7 +213,7 @@ func (s *Store) Redemption(ctx context.Context, name domain.RedemptionName) (dom
 	if len(records) == 0 || records[0].Name != name {
 		return domain.Redemption{}, notFound
 	}
-	return *records[0], nil
+	return records[0].Effective(s.now()), nil
 }
 
 // records returns the records from one position of a ledger to another, both
@@ -172,7 +254,7 @@ func (s *Store) Redemptions(ctx context.Context, q domain.RedemptionQuery) (doma
 	if err != nil {
 		return out, err
 	}
-	read := int64(0)
+	read, now := int64(0), s.now()
 	for from <= st.length && len(out.Items) < q.Size && (read == 0 || read < max(int64(q.Size), ledgerPageSize)) {
 		records, err := s.records(ctx, q.Coupon, from, st.length)
 		if err != nil {
@@ -184,8 +266,8 @@ func (s *Store) Redemptions(ctx context.Context, q domain.RedemptionQuery) (doma
 		for _, r := range records {
 			from++
 			read++
-			if matches(q, r) {
-				out.Items = append(out.Items, *r)
+			if is := r.Effective(now); q.Matches(&is) {
+				out.Items = append(out.Items, is)
 				if len(out.Items) == q.Size {
 					break
 				}
@@ -196,12 +278,6 @@ func (s *Store) Redemptions(ctx context.Context, q domain.RedemptionQuery) (doma
 		out.Next = strconv.FormatInt(from-1, 10)
 	}
 	return out, nil
-}
-
-func matches(q domain.RedemptionQuery, r *domain.Redemption) bool {
-	return (q.PromotionCode == "" || q.PromotionCode == r.PromotionCode) &&
-		(q.CustomerID == "" || q.CustomerID == r.CustomerID) &&
-		(q.OrderID == "" || q.OrderID == r.OrderID)
 }
 
 // positionAfter reads the token of a ledger's page: the last position read.

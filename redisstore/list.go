@@ -6,7 +6,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -115,11 +114,11 @@ func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*doma
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	heads, texts := make([]*redis.SliceCmd, len(ids)), make([]*redis.StringCmd, len(ids))
+	heads, texts := make([]*redis.MapStringStringCmd, len(ids)), make([]*redis.StringCmd, len(ids))
 	err := s.again(ctx, func() error {
 		cmds, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, id := range ids {
-				heads[i] = p.HMGet(ctx, s.keys.head(id), "v", "s", "r", "h")
+				heads[i] = p.HGetAll(ctx, s.keys.head(id))
 				texts[i] = p.Get(ctx, s.keys.definition(id))
 			}
 			return nil
@@ -140,14 +139,10 @@ func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*doma
 	}
 	out := make([]*domain.CouponSnapshot, len(ids))
 	for i := range ids {
-		head := make([]string, 4)
-		for k, v := range heads[i].Val() {
-			head[k], _ = v.(string)
-		}
-		if head[0] == "" || errors.Is(texts[i].Err(), redis.Nil) {
+		if errors.Is(texts[i].Err(), redis.Nil) {
 			continue
 		}
-		c, err := parseCoupon(ids[i], head, texts[i].Val())
+		c, err := parseCoupon(ids[i], heads[i].Val(), texts[i].Val())
 		if err != nil {
 			return nil, err
 		}
@@ -225,14 +220,16 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 	if err != nil || r.outcome == outcomeAbsent {
 		return nil, err
 	}
-	const ofCoupon = 5
-	c, err := parseCoupon(coupon, r.values[:ofCoupon-1], r.values[ofCoupon-1])
-	if err != nil {
+	var n numbers
+	const fixed = 2
+	codes := fixed + n.parse(r.values[1])
+	c, err := parseCoupon(coupon, headFields(r.values[fixed:codes]), r.values[0])
+	if err != nil || c == nil {
 		return nil, err
 	}
 	now := s.now()
 	var out []domain.PromotionCodeView
-	for v := range slices.Chunk(r.values[ofCoupon:], 3) {
+	for v := range slices.Chunk(r.values[codes:], 3) {
 		name := domain.PromotionCodeName{Coupon: coupon, ID: domain.PromotionCodeID(bucket + v[0])}
 		p, _, err := parsePromotion(name, v[1], v[2])
 		if err != nil {
@@ -247,19 +244,6 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 		return cmp.Or(a.CreateTime.Compare(b.CreateTime), strings.Compare(string(a.Name.ID), string(b.Name.ID)))
 	})
 	return out, nil
-}
-
-// parseCoupon reads a coupon's head (version, state, redeemed, held) and
-// configuration.
-func parseCoupon(id domain.CouponID, head []string, definition string) (*domain.CouponSnapshot, error) {
-	var n numbers
-	c := &domain.CouponSnapshot{
-		Version: n.parse(head[0]), Deleted: head[1] == "D", Redeemed: n.parse(head[2]), Held: n.parse(head[3]),
-	}
-	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
-		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
-	}
-	return c, nil
 }
 
 func (s *Store) promotionCodesOfCustomer(ctx context.Context, q domain.PromotionCodeQuery) (domain.Listing[domain.PromotionCodeView], error) {

@@ -5,6 +5,8 @@ package redisstore
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/redis/go-redis/v9/logging"
@@ -15,6 +17,12 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	logging.Disable() // connections that break are what many tests are about
+	if folder := os.Getenv(seededBug); folder != "" {
+		if err := loadSeededBug(folder); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	redistest.Main(m, checkKeyspace, checkOutcomes)
 }
 

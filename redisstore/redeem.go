@@ -5,8 +5,10 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -29,14 +31,30 @@ func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.
 // ErrRequestIDReused when the id belongs to another request, and with ErrAborted
 // when the configuration kept changing meanwhile; in each case nothing was taken.
 func (s *Store) Redeem(ctx context.Context, r domain.RedeemRequest) (domain.Redemption, error) {
-	fingerprint := r.Fingerprint()
+	return s.takeUse(ctx, use{RedeemRequest: r, fingerprint: r.Fingerprint()})
+}
+
+// Reserve takes one use as Redeem does and keeps it for a time, until it is
+// committed or released.
+func (s *Store) Reserve(ctx context.Context, r domain.ReserveRequest) (domain.Redemption, error) {
+	return s.takeUse(ctx, use{RedeemRequest: r.RedeemRequest, fingerprint: r.Fingerprint(), ttl: r.TTL})
+}
+
+// use is one use that a request asks for: for good, or for a time.
+type use struct {
+	domain.RedeemRequest
+	fingerprint string
+	ttl         time.Duration
+}
+
+func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 	for range attempts {
 		found, err := s.find(ctx, &r.ValidateRequest, r.RequestID)
 		if err != nil {
 			return domain.Redemption{}, err
 		}
-		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, fingerprint); err != nil || prior != nil {
-			return deref(prior), err
+		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
+			return s.effective(prior), err
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
@@ -47,25 +65,25 @@ func (s *Store) Redeem(ctx context.Context, r domain.RedeemRequest) (domain.Rede
 			}
 			continue
 		}
-		now := s.now()
-		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, now)
+		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
 		if !e.Valid() {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
 		}
-		redemption := newRedemption(&r, fingerprint, &found.state.Snapshot, &e)
-		done, err := s.take(ctx, redemption, r.Customer.Identities(), &found.state.Snapshot)
+		redemption := newRedemption(r, &found.state.Snapshot, &e)
+		done, err := s.take(ctx, redemption, &found.state.Snapshot)
 		if err != nil || done != nil {
-			return deref(done), err
+			return s.effective(done), err
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
 }
 
-func deref(r *domain.Redemption) domain.Redemption {
+// effective returns a redemption as it is at this moment; nil is none.
+func (s *Store) effective(r *domain.Redemption) domain.Redemption {
 	if r == nil {
 		return domain.Redemption{}
 	}
-	return *r
+	return r.Effective(s.now())
 }
 
 // found is what a source leads to.
@@ -142,6 +160,9 @@ func couponsOf(names []domain.PromotionCodeName, but domain.CouponID) []domain.C
 // another request under the same id where its source leads is an error.
 func (s *Store) redeemedBefore(ctx context.Context, f found, request, fingerprint string) (*domain.Redemption, error) {
 	var reused error
+	if f.state != nil && f.state.settled {
+		reused = domain.ErrRequestIDReused
+	}
 	if f.state != nil && f.state.prior != nil {
 		prior, err := sameRequest(f.state.prior, request, fingerprint)
 		if err == nil {
@@ -175,21 +196,26 @@ func (s *Store) activateFound(ctx context.Context, f found) error {
 }
 
 // newRedemption is what a request that was found eligible is to become.
-func newRedemption(r *domain.RedeemRequest, fingerprint string, s *domain.Snapshot, e *domain.Evaluation) *domain.Redemption {
+func newRedemption(r use, s *domain.Snapshot, e *domain.Evaluation) *domain.Redemption {
 	out := &domain.Redemption{
 		Name:          domain.RedemptionName{Coupon: s.Coupon.ID},
 		PromotionCode: e.PromotionCode,
 		State:         domain.RedemptionRedeemed,
 		RequestID:     r.RequestID,
-		Fingerprint:   fingerprint,
+		Fingerprint:   r.fingerprint,
 		CustomerID:    r.Customer.ID,
 		EmailHash:     r.Customer.EmailHash,
 		Discount:      e.Discount,
 		CreateTime:    e.AsOf,
 		CouponVersion: s.Coupon.Version,
 	}
+	if r.ttl > 0 {
+		out.State, out.ExpireTime = domain.RedemptionReserved, e.AsOf.Add(r.ttl).Truncate(time.Millisecond)
+	}
+	out.Periods = domain.PeriodUses(s.PeriodCounters(r.Customer.Identities(), e.AsOf))
 	if r.Order != nil {
 		out.OrderID = r.Order.ID
+		out.ScopedAmountMinor = s.Coupon.ScopedAmount(r.Order, e.Discount)
 	}
 	if s.PromotionCode != nil {
 		out.PromotionCodeVersion = s.PromotionCode.Version
@@ -197,48 +223,82 @@ func newRedemption(r *domain.RedeemRequest, fingerprint string, s *domain.Snapsh
 	return out
 }
 
-// take runs the script for one redemption. It returns nil and no error when the
-// versions evaluated are no longer the current ones.
-func (s *Store) take(ctx context.Context, r *domain.Redemption, who []domain.Identity, evaluated *domain.Snapshot) (*domain.Redemption, error) {
+// capacityKeys are the keys of the scripts that take capacity and give it back.
+func (s *Store) capacityKeys(c domain.CouponID) []string {
+	return []string{
+		s.keys.head(c), s.keys.requests(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c),
+	}
+}
+
+// outcome runs a script that decides requests of one coupon, with one of them,
+// and returns what was decided. It is sent again while reservations that are due
+// stand in the way, of which each call ends some.
+func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
+	for {
+		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
+		r, err := s.run(ctx, sc, s.capacityKeys(c), args...)
+		switch {
+		case err != nil:
+			return "", "", err
+		case r.outcome == outcomeAbsent:
+			return "", "", &domain.NotFoundError{Type: domain.CouponResource, Name: c.String()}
+		case r.outcome != "decided" || len(r.values) != 2:
+			return "", "", fmt.Errorf("redisstore: the ledger of %s and its length do not agree", c)
+		case r.values[0] != outcomeAgain:
+			return r.values[0], r.values[1], nil
+		}
+	}
+}
+
+// useArgs are the arguments of redeem.lua for one use; text is its record.
+func useArgs(r *domain.Redemption, text string) []any {
+	var who [2]domain.Identity
+	copy(who[:], r.Identities())
+	var amount int64
+	if r.Discount != nil {
+		amount = r.Discount.TotalAmountMinor
+	}
+	return []any{
+		requestKey(r.RequestID), r.CouponVersion, string(r.PromotionCode), r.PromotionCodeVersion,
+		string(who[0]), string(who[1]), millis(r.ExpireTime), periodsText(r.Periods),
+		string(currencyOf(r)), amount, r.ScopedAmountMinor, text,
+	}
+}
+
+// take runs the script for one use. It returns nil and no error when the versions
+// evaluated are no longer the current ones.
+func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
-	keys := []string{s.keys.head(coupon), s.keys.requests(coupon), s.keys.customers(coupon), s.keys.ledger(coupon)}
-	bucket := 0
-	if r.PromotionCode != "" {
-		keys = append(keys, s.keys.promotions(coupon, r.PromotionCode.Bucket()))
-		bucket = 1
-	}
-	var identities [2]domain.Identity
-	copy(identities[:], who)
 	text := recordText(r)
-	out, err := s.run(ctx, redeem, keys, ledgerPageSize,
-		requestKey(r.RequestID), r.CouponVersion, bucket, string(r.PromotionCode), r.PromotionCodeVersion,
-		string(identities[0]), string(identities[1]), text)
-	switch {
-	case err != nil:
+	outcome, value, err := s.decide(ctx, redeem, coupon, useArgs(r, text)...)
+	if err != nil {
 		return nil, err
-	case out.outcome == outcomeAbsent:
-		return nil, &domain.NotFoundError{Type: domain.CouponResource, Name: coupon.String()}
-	case out.outcome != "decided" || len(out.values) != 2:
-		return nil, fmt.Errorf("redisstore: the ledger of %s and its length do not agree", coupon)
 	}
-	switch outcome, value := out.values[0], out.values[1]; outcome {
+	var n numbers
+	switch outcome {
 	case "redeemed":
-		var n numbers
 		position := n.parse(value)
 		if n.err != nil {
 			return nil, n.err
 		}
-		return parseRecord(coupon, position, string(domain.RedemptionRedeemed)+"\t"+text)
+		return parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
 	case outcomeReplay:
 		position, record, _ := strings.Cut(value, "\t")
-		var n numbers
 		prior, err := parseRecord(coupon, n.parse(position), record)
 		if err != nil || n.err != nil {
-			return nil, fmt.Errorf("redisstore: replay from %s: %w %w", coupon, err, n.err)
+			return nil, fmt.Errorf("redisstore: replay from %s: %w", coupon, errors.Join(err, n.err))
 		}
 		return sameRequest(prior, r.RequestID, r.Fingerprint)
+	case outcomeReused:
+		return nil, domain.ErrRequestIDReused
 	case "limit":
-		return nil, &domain.RefusedError{Ineligibilities: limitsReached(value, evaluated)}
+		against := limitsReached(value, evaluated, currencyOf(r), func() domain.Ineligibility {
+			return evaluated.PeriodLimitLast(r.Identities(), s.now())
+		}, s.now())
+		if b := evaluated.Coupon.BudgetIn(currencyOf(r)); b != nil && b.GrantRemaining && against[0].Reason == domain.BudgetInsufficient {
+			return nil, nil // less is left than was evaluated: evaluate it again
+		}
+		return nil, &domain.RefusedError{Ineligibilities: against}
 	case outcomeStale:
 		return nil, nil
 	default:
@@ -246,35 +306,58 @@ func (s *Store) take(ctx context.Context, r *domain.Redemption, who []domain.Ide
 	}
 }
 
-// limitsReached turns the letters by which redeem.lua names limits into reasons:
-// C the coupon's, P the promotion code's, U the coupon's per customer, V the
-// promotion code's per customer, R one that holds take up.
-func limitsReached(letters string, s *domain.Snapshot) []domain.Ineligibility {
+// currencyOf returns the currency of a redemption's discount, if it has one.
+func currencyOf(r *domain.Redemption) domain.Currency {
+	if r.Discount == nil {
+		return ""
+	}
+	return r.Discount.Currency
+}
+
+// limitsReached turns what a script says of limits into reasons: letters, when the
+// first reservation falls due, and what is left of the budget, each after a space.
+// C is the coupon's limit, P the promotion code's, U the coupon's per customer, V
+// the promotion code's per customer, T one of a period, R one that reservations
+// take up, X a budget that is spent, Y one that does not cover the discount, D a
+// coupon that was deleted.
+func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, period func() domain.Ineligibility, now time.Time) []domain.Ineligibility {
+	f := append(strings.Split(value, " "), "", "")
+	var n numbers
 	var out []domain.Ineligibility
 	have := map[domain.Reason]bool{}
-	add := func(reason domain.Reason, limit *int64) {
-		if have[reason] {
-			return
+	add := func(i domain.Ineligibility) {
+		if !have[i.Reason] {
+			have[i.Reason] = true
+			out = append(out, i)
 		}
-		have[reason] = true
+	}
+	limit := func(reason domain.Reason, limit *int64) {
 		i := domain.Ineligibility{Reason: reason}
 		if limit != nil {
 			i.Limit = *limit
 		}
-		out = append(out, i)
+		add(i)
 	}
-	for _, letter := range letters {
+	for _, letter := range f[0] {
 		switch letter {
 		case 'C':
-			add(domain.CouponMaxRedemptionsReached, s.Coupon.MaxRedemptions)
+			limit(domain.CouponMaxRedemptionsReached, s.Coupon.MaxRedemptions)
 		case 'P':
-			add(domain.CodeMaxRedemptionsReached, s.PromotionCode.MaxRedemptions)
+			limit(domain.CodeMaxRedemptionsReached, s.PromotionCode.MaxRedemptions)
 		case 'U':
-			add(domain.CustomerMaxRedemptionsReached, s.Coupon.MaxRedemptionsPerCustomer)
+			limit(domain.CustomerMaxRedemptionsReached, s.Coupon.MaxRedemptionsPerCustomer)
 		case 'V':
-			add(domain.CustomerMaxRedemptionsReached, s.PromotionCode.MaxRedemptionsPerCustomer)
+			limit(domain.CustomerMaxRedemptionsReached, s.PromotionCode.MaxRedemptionsPerCustomer)
+		case 'T':
+			add(period())
 		case 'R':
-			add(domain.FullyReserved, nil)
+			add(domain.FullyReservedUntil(time.UnixMilli(n.parse(f[1])), now))
+		case 'X':
+			add(domain.Ineligibility{Reason: domain.BudgetExhausted})
+		case 'Y':
+			add(domain.Ineligibility{Reason: domain.BudgetInsufficient, Remaining: domain.Money{Currency: currency, AmountMinor: n.parse(f[2])}})
+		case 'D':
+			add(domain.Ineligibility{Reason: domain.CouponDeleted})
 		}
 	}
 	return out

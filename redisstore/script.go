@@ -8,6 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -48,6 +49,8 @@ var (
 	commandNote       = mustLoad("command_note")
 	snapshotRead      = mustLoad("snapshot")
 	redeem            = mustLoad("redeem")
+	settle            = mustLoad("settle")
+	expire            = mustLoad("expire")
 )
 
 // The outcomes of scripts, beside those that only one of them has.
@@ -59,6 +62,7 @@ const (
 	outcomeAbsent = "absent"
 	outcomeReplay = "replay"
 	outcomeReused = "reused"
+	outcomeAgain  = "again"
 )
 
 // mustLoad reads a script with the libraries it uses. A header that does not hold
@@ -71,8 +75,8 @@ func mustLoad(name string) *script {
 	return s
 }
 
-func load(files embed.FS, name string) (*script, error) {
-	body, err := files.ReadFile(path.Join("lua", name+".lua"))
+func load(files fs.FS, name string) (*script, error) {
+	body, err := fs.ReadFile(files, path.Join("lua", name+".lua"))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func load(files embed.FS, name string) (*script, error) {
 	}
 	var source strings.Builder
 	for _, lib := range header["USES"] {
-		text, err := files.ReadFile(path.Join("lua", "lib", lib+".lua"))
+		text, err := fs.ReadFile(files, path.Join("lua", "lib", lib+".lua"))
 		if err != nil {
 			return nil, err
 		}

@@ -6,9 +6,12 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -46,8 +49,10 @@ type state struct {
 	// created counts the promotion codes of the coupon, length the records of its
 	// ledger.
 	created, length int64
-	// prior is the redemption that the request has made already.
-	prior *domain.Redemption
+	// prior is the redemption that the request has made already. settled is whether
+	// its id was used to commit, release or void one instead.
+	prior   *domain.Redemption
+	settled bool
 	// done is what the command has done already, or nil.
 	done *doneCommand
 	// reused is ErrRequestIDReused when another command had the command's id.
@@ -55,70 +60,161 @@ type state struct {
 }
 
 // read returns the state of a subject at one moment, or a NotFoundError for the
-// coupon or the promotion code.
+// coupon or the promotion code. Reservations whose time is over do not count in
+// it: it ends those that it meets.
 func (s *Store) read(ctx context.Context, o subject) (*state, error) {
+	for {
+		st, err := s.readCounts(ctx, o, nil)
+		if err != nil {
+			return nil, err
+		}
+		now := s.now()
+		if !st.HoldsDue.IsZero() && !st.HoldsDue.After(now) {
+			if err := s.expireHolds(ctx, o.coupon, now); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		// Which periods count is told by what was just read: read it again with
+		// them.
+		counters := st.PeriodCounters(o.who, now)
+		if len(counters) == 0 {
+			return st, nil
+		}
+		return s.readCounts(ctx, o, counters)
+	}
+}
+
+// expireHolds ends reservations whose time is over, a bounded number of them.
+func (s *Store) expireHolds(ctx context.Context, c domain.CouponID, now time.Time) error {
+	_, err := s.run(ctx, expire,
+		[]string{s.keys.head(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c)},
+		ledgerPageSize, millis(now))
+	return err
+}
+
+func (s *Store) readCounts(ctx context.Context, o subject, counters []domain.PeriodCounter) (*state, error) {
 	field, bucket := "", ""
 	if o.code != "" {
 		field, bucket = o.code.Suffix(), o.code.Bucket()
 	}
 	var who [2]domain.Identity
 	copy(who[:], o.who)
+	args := []any{field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize, requestKey(o.command.id)}
+	for _, c := range counters {
+		args = append(args, c.Key)
+	}
 	r, err := s.ask(ctx, snapshotRead, []string{
 		s.keys.head(o.coupon), s.keys.definition(o.coupon),
 		s.keys.promotions(o.coupon, bucket), s.keys.promotionDefinitions(o.coupon, bucket),
 		s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon),
 		s.keys.commands(o.coupon),
-	}, field, string(o.code), string(who[0]), string(who[1]), requestKey(o.request), ledgerPageSize, requestKey(o.command.id))
+	}, args...)
 	if err != nil {
 		return nil, err
 	}
 	if r.outcome == outcomeAbsent {
 		return nil, o.notFound()
 	}
-	return parseState(o, r.values)
+	return parseState(o, counters, r.values)
 }
 
 // parseState reads the values that snapshot.lua returns, in its order.
-func parseState(o subject, v []string) (*state, error) {
-	if len(v) != 16 {
+func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state, error) {
+	const fixed = 6
+	counts := len(counters)
+	if len(o.who) > 0 {
+		counts += 4
+	}
+	if len(v) < fixed+counts {
 		return nil, fmt.Errorf("redisstore: snapshot has %d values", len(v))
 	}
+	head := headFields(v[fixed+counts:])
+	c, err := parseCoupon(o.coupon, head, v[0])
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, fmt.Errorf("redisstore: the head of %s has no version", o.coupon)
+	}
 	var n numbers
-	st := &state{created: n.parse(v[4]), length: n.parse(v[5])}
-	c := &st.Coupon
-	c.Version, c.Deleted, c.Redeemed, c.Held = n.parse(v[0]), v[1] == "D", n.parse(v[2]), n.parse(v[3])
-	if err := json.Unmarshal([]byte(v[6]), &c.Coupon); err != nil {
-		return nil, fmt.Errorf("redisstore: definition of %s: %w", o.coupon, err)
+	st := &state{
+		Snapshot: domain.Snapshot{Coupon: *c},
+		created:  n.parse(head["b"]), length: n.parse(head["q"]),
+	}
+	if due := head["d"]; due != "" {
+		st.HoldsDue = time.UnixMilli(n.parse(due)).UTC()
 	}
 	if o.code != "" {
-		if v[7] == "" || v[8] == "" {
+		if v[1] == "" || v[2] == "" {
 			return nil, o.notFound()
 		}
-		p, token, err := parsePromotion(o.name(), v[7], v[8])
-		if err != nil {
+		if st.PromotionCode, st.token, err = parsePromotion(o.name(), v[1], v[2]); err != nil {
 			return nil, err
 		}
-		st.PromotionCode, st.token = p, token
 	}
+	uses := v[fixed : fixed+counts]
 	for i := range o.who {
-		st.CustomerUses = append(st.CustomerUses, domain.CustomerUses{
-			OfCoupon: n.parse(v[9+2*i]), OfPromotionCode: n.parse(v[10+2*i]),
-		})
+		st.CustomerUses = append(st.CustomerUses, domain.CustomerUses{OfCoupon: n.parse(uses[2*i]), OfPromotionCode: n.parse(uses[2*i+1])})
 	}
-	if v[13] != "" {
-		prior, err := parseRecord(o.coupon, n.parse(v[13]), v[14])
-		if err != nil {
+	if len(counters) > 0 {
+		st.PeriodUses = map[string]int64{}
+		for i, c := range counters {
+			st.PeriodUses[c.Key] = n.parse(uses[counts-len(counters)+i])
+		}
+	}
+	if st.settled = strings.Contains(v[3], " "); v[3] != "" && !st.settled {
+		if st.prior, err = parseRecord(o.coupon, n.parse(v[3]), v[4]); err != nil {
 			return nil, err
 		}
-		st.prior = prior
 	}
-	if v[15] != "" {
-		st.done, st.reused = o.command.done(v[15])
+	if v[5] != "" {
+		st.done, st.reused = o.command.done(v[5])
 	}
 	if n.err != nil {
 		return nil, fmt.Errorf("redisstore: snapshot of %s: %w", o.coupon, n.err)
 	}
 	return st, nil
+}
+
+// headFields reads fields and values in turns.
+func headFields(flat []string) map[string]string {
+	head := make(map[string]string, len(flat)/2)
+	for pair := range slices.Chunk(flat, 2) {
+		head[pair[0]] = pair[1]
+	}
+	return head
+}
+
+// parseCoupon reads a coupon's head and configuration; nil when there is none.
+func parseCoupon(id domain.CouponID, head map[string]string, definition string) (*domain.CouponSnapshot, error) {
+	if head["v"] == "" {
+		return nil, nil
+	}
+	var n numbers
+	c := &domain.CouponSnapshot{
+		Version: n.parse(head["v"]), Deleted: head["s"] == "D", Redeemed: n.parse(head["r"]), Held: n.parse(head["h"]),
+	}
+	for field, text := range head {
+		kind, currency, _ := strings.Cut(field, ":")
+		if currency == "" || kind != "b" && kind != "B" || text == "0" {
+			continue
+		}
+		if c.Spent == nil {
+			c.Spent = map[domain.Currency]domain.Spending{}
+		}
+		s := c.Spent[domain.Currency(currency)]
+		if kind == "b" {
+			s.TotalMinor = n.parse(text)
+		} else {
+			s.ScopedMinor = n.parse(text)
+		}
+		c.Spent[domain.Currency(currency)] = s
+	}
+	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
+		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
+	}
+	return c, nil
 }
 
 // parsePromotion reads a promotion code's record and configuration.

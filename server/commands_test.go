@@ -71,6 +71,14 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 			ID: "fall", Set: domain.CouponFields{Metadata: true, MaxRedemptions: true},
 			Metadata: map[string]string{"k": "v"}, MaxRedemptionsPerCustomer: new(int64(1)),
 		}},
+		{"UpdateCoupon", `coupon { name: "coupons/fall" period_limits { period: PERIOD_WEEK max_redemptions: 3 }
+				budgets { limit { currency_code: "EUR" amount_minor: 100000 } } max_redemptions: 1 }
+				update_mask { paths: ["period_limits", "budgets"] }`, domain.UpdateCoupon{
+			ID: "fall", Set: domain.CouponFields{PeriodLimits: true, Budgets: true},
+			PeriodLimits:   []domain.PeriodLimit{{Period: domain.PeriodWeek, MaxRedemptions: 3}},
+			Budgets:        []domain.Budget{{Limit: domain.Money{Currency: "EUR", AmountMinor: 100_000}}},
+			MaxRedemptions: new(int64(1)),
+		}},
 		{"DeleteCoupon", `name: "coupons/fall" etag: "v7" request_id: "r"`, domain.DeleteCoupon{RequestID: "r", ID: "fall", Version: 7}},
 		{"ListCoupons", ``, domain.CouponQuery{Page: domain.Page{Size: 50}}},
 		{"ListCoupons", `page_size: 7 show_deleted: true`, domain.CouponQuery{Page: domain.Page{Size: 7}, ShowDeleted: true}},
@@ -87,6 +95,12 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 				update_mask { paths: ["max_redemptions_per_customer", "restrictions.minimum_amounts"] }`, domain.UpdatePromotionCode{
 			Name: name, Set: domain.PromotionCodeFields{MaxRedemptionsPerCustomer: true, MinimumAmounts: true},
 			MaxRedemptionsPerCustomer: new(int64(2)), MinimumAmounts: []domain.Money{{Currency: "EUR", AmountMinor: 5000}},
+		}},
+		{"UpdatePromotionCode", `promotion_code { name: "coupons/fall/promotionCodes/00000000"
+				period_limits { period: PERIOD_MONTH time_zone: "Europe/Paris" max_redemptions: 3 per_customer: true } }
+				update_mask { paths: "period_limits" }`, domain.UpdatePromotionCode{
+			Name: name, Set: domain.PromotionCodeFields{PeriodLimits: true},
+			PeriodLimits: []domain.PeriodLimit{{Period: domain.PeriodMonth, TimeZone: "Europe/Paris", MaxRedemptions: 3, PerCustomer: true}},
 		}},
 		{"ActivatePromotionCode", aCode + `request_id: "r"`, domain.ActivatePromotionCode{RequestID: "r", Name: name}},
 		{"DeactivatePromotionCode", aCode + `request_id: "r"`, domain.DeactivatePromotionCode{RequestID: "r", Name: name}},
@@ -105,9 +119,31 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"Redeem", `request_id: "r" coupon: "coupons/fall"`, domain.RedeemRequest{
 			RequestID: "r", ValidateRequest: domain.ValidateRequest{Source: domain.Source{Coupon: "fall"}},
 		}},
+		{"ReserveRedemption", `request_id: "r"` + purchaseText, domain.ReserveRequest{
+			RedeemRequest: domain.RedeemRequest{RequestID: "r", ValidateRequest: purchase}, TTL: 15 * time.Minute,
+		}},
+		{"ReserveRedemption", `request_id: "r" promotion_code: "coupons/fall/promotionCodes/00000000" ttl { seconds: 1 nanos: 500000000 }`, domain.ReserveRequest{
+			RedeemRequest: domain.RedeemRequest{RequestID: "r", ValidateRequest: domain.ValidateRequest{Source: domain.Source{PromotionCode: name}}},
+			TTL:           1500 * time.Millisecond,
+		}},
+		{"ReserveRedemption", `request_id: "r" coupon: "coupons/fall"`, domain.ReserveRequest{
+			RedeemRequest: domain.RedeemRequest{RequestID: "r", ValidateRequest: domain.ValidateRequest{Source: domain.Source{Coupon: "fall"}}},
+			TTL:           15 * time.Minute,
+		}},
+		{"CommitRedemption", aSettled, domain.CommitRedemption{RequestID: "r", Name: aRedemption}},
+		{"CommitRedemption", aSettled + ` amount_minor: 0`, domain.CommitRedemption{RequestID: "r", Name: aRedemption, Amount: new(int64(0))}},
+		{"ReleaseRedemption", aSettled, domain.ReleaseRedemption{RequestID: "r", Name: aRedemption}},
+		{"VoidRedemption", aSettled, domain.VoidRedemption{RequestID: "r", Name: aRedemption}},
+		{"VoidRedemption", aVoid + ` reason: "returned"`, domain.VoidRedemption{
+			RequestID: "r", Name: aRedemption, Amount: new(int64(500)), Reason: "returned",
+		}},
 		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, domain.RedemptionName{Coupon: "fall", ID: "1-abc"}},
 		{"ListRedemptions", `parent: "coupons/fall" promotion_code: "coupons/fall/promotionCodes/00000000" customer_id: "c" order_id: "o"`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", PromotionCode: "00000000", CustomerID: "c", OrderID: "o",
+		}},
+		{"ListRedemptions", `parent: "coupons/fall" state: REDEMPTION_STATE_EXPIRED created_after { seconds: 1 nanos: 1 } created_before { seconds: 2 nanos: 999999999 }`, domain.RedemptionQuery{
+			Page: domain.Page{Size: 50}, Coupon: "fall", State: domain.RedemptionExpired,
+			CreatedAfter: time.Unix(1, 1).UTC(), CreatedBefore: time.Unix(2, 999_999_999).UTC(),
 		}},
 	} {
 		if _, err := s.call(t, c.rpc, request(t, c.rpc, c.request)); err != nil {
@@ -128,6 +164,8 @@ var lists = []struct{ rpc, request, other string }{
 	{"ListPromotionCodes", `parent: "coupons/fall"`, `parent: "coupons/fall" active: true`},
 	{"ListPromotionCodes", `parent: "coupons/-" code: "A"`, `parent: "coupons/-" code: "B"`},
 	{"ListRedemptions", `parent: "coupons/fall"`, `parent: "coupons/spring"`},
+	{"ListRedemptions", `parent: "coupons/fall"`, `parent: "coupons/fall" state: REDEMPTION_STATE_VOIDED`},
+	{"ListRedemptions", `parent: "coupons/fall" created_after { seconds: 1 }`, `parent: "coupons/fall" created_before { seconds: 1 }`},
 	{"ListRedemptions", `parent: "coupons/fall" customer_id: "x"`, `parent: "coupons/fall" order_id: "x"`},
 }
 

@@ -6,6 +6,8 @@ package server
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
@@ -21,15 +23,30 @@ type sourced interface {
 // with it is an ineligibility and not a bad field.
 func readSource(r *reader, oneof any, req sourced) domain.Source {
 	switch oneof.(type) {
-	case *discountv1.ValidateCodeRequest_Code, *discountv1.RedeemRequest_Code:
+	case *discountv1.ValidateCodeRequest_Code, *discountv1.RedeemRequest_Code, *discountv1.ReserveRedemptionRequest_Code:
 		return domain.Source{Code: req.GetCode()}
-	case *discountv1.ValidateCodeRequest_PromotionCode, *discountv1.RedeemRequest_PromotionCode:
+	case *discountv1.ValidateCodeRequest_PromotionCode, *discountv1.RedeemRequest_PromotionCode, *discountv1.ReserveRedemptionRequest_PromotionCode:
 		return domain.Source{PromotionCode: read(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)}
-	case *discountv1.ValidateCodeRequest_Coupon, *discountv1.RedeemRequest_Coupon:
+	case *discountv1.ValidateCodeRequest_Coupon, *discountv1.RedeemRequest_Coupon, *discountv1.ReserveRedemptionRequest_Coupon:
 		return domain.Source{Coupon: read(r, "coupon", req.GetCoupon(), domain.ParseCouponName)}
 	default:
 		r.add("source", "is required: exactly one of code, promotion_code and coupon")
 		return domain.Source{}
+	}
+}
+
+// purchase is a request that says who buys what with which source.
+type purchase interface {
+	sourced
+	GetCustomer() *discountv1.Customer
+	GetOrder() *discountv1.Order
+}
+
+func readPurchase(r *reader, source any, req purchase) domain.ValidateRequest {
+	return domain.ValidateRequest{
+		Source:   readSource(r, source, req),
+		Customer: readCustomer(r, "customer.", req.GetCustomer()),
+		Order:    readOrder(r, "order.", req.GetOrder()),
 	}
 }
 
@@ -61,6 +78,11 @@ func writeRedemption(x domain.Redemption) *discountv1.Redemption {
 		CreateTime:        writeTime(x.CreateTime),
 		CouponEtag:        writeETag(x.CouponVersion),
 		PromotionCodeEtag: writeETag(x.PromotionCodeVersion),
+		ExpireTime:        writeTime(x.ExpireTime),
+		CommitTime:        writeTime(x.CommitTime),
+		ReleaseTime:       writeTime(x.ReleaseTime),
+		VoidedAmountMinor: x.VoidedAmountMinor,
+		Voids:             each(x.Voids, writeVoid),
 	}
 	if x.PromotionCode != "" {
 		answer.PromotionCode = domain.PromotionCodeName{Coupon: x.Name.Coupon, ID: x.PromotionCode}.String()
@@ -68,21 +90,38 @@ func writeRedemption(x domain.Redemption) *discountv1.Redemption {
 	return answer
 }
 
-func writeRedemptionState(s domain.RedemptionState) discountv1.RedemptionState {
-	switch s {
-	case domain.RedemptionReserved:
-		return discountv1.RedemptionState_REDEMPTION_STATE_RESERVED
-	case domain.RedemptionRedeemed:
-		return discountv1.RedemptionState_REDEMPTION_STATE_REDEEMED
-	case domain.RedemptionReleased:
-		return discountv1.RedemptionState_REDEMPTION_STATE_RELEASED
-	case domain.RedemptionExpired:
-		return discountv1.RedemptionState_REDEMPTION_STATE_EXPIRED
-	case domain.RedemptionVoided:
-		return discountv1.RedemptionState_REDEMPTION_STATE_VOIDED
-	default:
-		panic(fmt.Sprintf("server: a redemption is in state %q", s))
+func writeVoid(v domain.Void) *discountv1.RedemptionVoid {
+	return &discountv1.RedemptionVoid{
+		AmountMinor: v.AmountMinor,
+		Reason:      v.Reason,
+		RequestId:   v.RequestID,
+		CreateTime:  writeTime(v.Time),
 	}
+}
+
+// redemptionStates has the states by their numbers in the API; the first is none.
+var redemptionStates = [...]domain.RedemptionState{
+	discountv1.RedemptionState_REDEMPTION_STATE_RESERVED: domain.RedemptionReserved,
+	discountv1.RedemptionState_REDEMPTION_STATE_REDEEMED: domain.RedemptionRedeemed,
+	discountv1.RedemptionState_REDEMPTION_STATE_RELEASED: domain.RedemptionReleased,
+	discountv1.RedemptionState_REDEMPTION_STATE_EXPIRED:  domain.RedemptionExpired,
+	discountv1.RedemptionState_REDEMPTION_STATE_VOIDED:   domain.RedemptionVoided,
+}
+
+func readRedemptionState(r *reader, field string, s discountv1.RedemptionState) domain.RedemptionState {
+	if !r.known(field, s) {
+		return 0
+	}
+	return redemptionStates[s]
+}
+
+func writeRedemptionState(s domain.RedemptionState) discountv1.RedemptionState {
+	for number, state := range redemptionStates {
+		if state == s && number > 0 {
+			return discountv1.RedemptionState(number)
+		}
+	}
+	panic(fmt.Sprintf("server: a redemption is in state %q", s))
 }
 
 // writeIneligibility gives each reason the parameters that belong to it.
@@ -105,6 +144,12 @@ func writeIneligibility(i domain.Ineligibility) *discountv1.Ineligibility {
 		answer.RequiredQuantity, answer.ActualQuantity = &i.RequiredQuantity, &i.ActualQuantity
 	case domain.CodeMaxRedemptionsReached, domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached:
 		answer.Limit = &i.Limit
+	case domain.PeriodLimitReached:
+		answer.Limit, answer.ResetsAt = &i.Limit, writeTime(i.At)
+	case domain.FullyReserved:
+		answer.RetryAfter = durationpb.New(i.RetryAfter)
+	case domain.BudgetInsufficient:
+		answer.Remaining = writeMoney(i.Remaining)
 	default: // the others have no parameters
 	}
 	return answer

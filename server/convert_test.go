@@ -5,6 +5,7 @@ package server
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func TestACouponComesBackAsItWentIn(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				want := &discountv1.Coupon{}
 				fill(rt, want.ProtoReflect(), discounts.Get(i))
+				spent := spending(want)
 
 				r := newReader(t)
 				config := readCoupon(r, "", want)
@@ -57,6 +59,7 @@ func TestACouponComesBackAsItWentIn(t *testing.T) {
 						Version:  version,
 						Deleted:  want.GetState() == discountv1.CouponState_COUPON_STATE_DELETED,
 						Redeemed: want.GetTimesRedeemed(),
+						Spent:    spent,
 					},
 					Valid: want.GetValid(),
 				})
@@ -66,6 +69,21 @@ func TestACouponComesBackAsItWentIn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// spending returns a spending of which c has in each of its budgets what counts
+// against it. It gives the budgets different currencies first.
+func spending(c *discountv1.Coupon) map[domain.Currency]domain.Spending {
+	spent := map[domain.Currency]domain.Spending{}
+	for i, b := range c.GetBudgets() {
+		b.Limit.CurrencyCode += strconv.Itoa(i)
+		one := domain.Spending{TotalMinor: b.GetSpentAmountMinor(), ScopedMinor: 1}
+		if len(b.GetProducts()) > 0 {
+			one = domain.Spending{TotalMinor: 1, ScopedMinor: b.GetSpentAmountMinor()}
+		}
+		spent[domain.Currency(b.GetLimit().GetCurrencyCode())] = one
+	}
+	return spent
 }
 
 func TestAPromotionCodeComesBackAsItWentIn(t *testing.T) {
@@ -135,15 +153,16 @@ func fill(t *rapid.T, m protoreflect.Message, chosen protoreflect.FieldDescripto
 			for k, v := range rapid.MapOfN(rapid.String(), rapid.String(), 0, 3).Draw(t, label) {
 				m.Mutable(f).Map().Set(protoreflect.ValueOf(k).MapKey(), protoreflect.ValueOf(v))
 			}
-		case f.HasPresence() && f.Name() != "get_basis_points" && !rapid.Bool().Draw(t, label+" is set"):
-			// Unset. An unset get_basis_points comes back as what it means.
+		case f.HasPresence() && f.FullName() != "discount.v1.Budget.limit" && f.Name() != "get_basis_points" && !rapid.Bool().Draw(t, label+" is set"):
+			// Unset. An unset get_basis_points comes back as what it means, and a
+			// budget has a limit.
 		case f.Message() == nil:
 			m.Set(f, single(t, f, label))
 		case f.Message().FullName() == new(timestamppb.Timestamp).ProtoReflect().Descriptor().FullName():
 			m.Set(f, protoreflect.ValueOf(timestamppb.New(instant(t, label)).ProtoReflect()))
 		default:
 			fill(t, m.Mutable(f).Message(), nil)
-			if proto.Size(m.Get(f).Message().Interface()) == 0 && name != "BuyXGetY" {
+			if proto.Size(m.Get(f).Message().Interface()) == 0 && name != "BuyXGetY" && name != "Budget" {
 				m.Clear(f) // it says nothing, and is not told apart from none
 			}
 		}
@@ -168,7 +187,7 @@ func single(t *rapid.T, f protoreflect.FieldDescriptor, label string) protorefle
 		return protoreflect.ValueOf(rapid.StringMatching(`[A-Za-z0-9_-]{0,64}`).Draw(t, label))
 	case "customer_email":
 		return protoreflect.ValueOf(rapid.StringMatching(`([a-z]{1,9}@[a-z]{1,9})?`).Draw(t, label))
-	case "state":
+	case "state", "policy": // an unset policy comes back as what it means
 		return protoreflect.ValueOf(protoreflect.EnumNumber(rapid.IntRange(1, 2).Draw(t, label)))
 	}
 	switch f.Kind() {
@@ -227,6 +246,14 @@ func TestARedemptionIsAnsweredWhole(t *testing.T) {
 		CreateTime:        timestamppb.New(aTime),
 		CouponEtag:        "v3",
 		PromotionCodeEtag: "v4",
+		ExpireTime:        timestamppb.New(aTime.Add(1 * time.Minute)),
+		CommitTime:        timestamppb.New(aTime.Add(2 * time.Minute)),
+		ReleaseTime:       timestamppb.New(aTime.Add(3 * time.Minute)),
+		VoidedAmountMinor: 300,
+		Voids: []*discountv1.RedemptionVoid{
+			{AmountMinor: 100, Reason: "returned", RequestId: "v1", CreateTime: timestamppb.New(aTime.Add(4 * time.Minute))},
+			{AmountMinor: 200, Reason: "lost", RequestId: "v2", CreateTime: timestamppb.New(aTime.Add(5 * time.Minute))},
+		},
 	}
 	everyFieldIsSet(t, want)
 	got := writeRedemption(domain.Redemption{
@@ -242,6 +269,15 @@ func TestARedemptionIsAnsweredWhole(t *testing.T) {
 		CreateTime:           aTime,
 		CouponVersion:        3,
 		PromotionCodeVersion: 4,
+		ScopedAmountMinor:    7, // not told
+		ExpireTime:           aTime.Add(1 * time.Minute),
+		CommitTime:           aTime.Add(2 * time.Minute),
+		ReleaseTime:          aTime.Add(3 * time.Minute),
+		VoidedAmountMinor:    300,
+		Voids: []domain.Void{
+			{AmountMinor: 100, Reason: "returned", RequestID: "v1", Time: aTime.Add(4 * time.Minute)},
+			{AmountMinor: 200, Reason: "lost", RequestID: "v2", Time: aTime.Add(5 * time.Minute)},
+		},
 	})
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Error("(-want +got):\n" + diff)
@@ -261,6 +297,41 @@ func TestARedemptionOfACouponAppliedDirectlyNamesNoCode(t *testing.T) {
 	})
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Error("(-want +got):\n" + diff)
+	}
+}
+
+// TestWhatABudgetAllowsAndHasSpentIsAnswered has the two kinds of budget, and one in
+// which nothing was spent.
+func TestWhatABudgetAllowsAndHasSpentIsAnswered(t *testing.T) {
+	eur := func(n int64) *discountv1.Money { return &discountv1.Money{CurrencyCode: "EUR", AmountMinor: n} }
+	for _, c := range []struct {
+		budget domain.Budget
+		spent  domain.Spending
+		want   *discountv1.Budget
+	}{
+		{
+			domain.Budget{Limit: domain.Money{Currency: "EUR", AmountMinor: 1000}},
+			domain.Spending{TotalMinor: 300, ScopedMinor: 100},
+			&discountv1.Budget{Limit: eur(1000), Policy: discountv1.BudgetPolicy_BUDGET_POLICY_REFUSE, SpentAmountMinor: 300},
+		},
+		{
+			domain.Budget{Limit: domain.Money{Currency: "EUR", AmountMinor: 1000}, Products: []string{"shoe"}, GrantRemaining: true},
+			domain.Spending{TotalMinor: 300, ScopedMinor: 100},
+			&discountv1.Budget{Limit: eur(1000), Products: []string{"shoe"}, Policy: discountv1.BudgetPolicy_BUDGET_POLICY_GRANT_REMAINING, SpentAmountMinor: 100},
+		},
+		{
+			domain.Budget{Limit: domain.Money{Currency: "EUR", AmountMinor: 1000}},
+			domain.Spending{},
+			&discountv1.Budget{Limit: eur(1000), Policy: discountv1.BudgetPolicy_BUDGET_POLICY_REFUSE},
+		},
+	} {
+		snapshot := domain.CouponSnapshot{Coupon: domain.Coupon{Budgets: []domain.Budget{c.budget}}}
+		if c.spent != (domain.Spending{}) {
+			snapshot.Spent = map[domain.Currency]domain.Spending{"EUR": c.spent, "USD": {TotalMinor: 5, ScopedMinor: 5}}
+		}
+		if diff := cmp.Diff([]*discountv1.Budget{c.want}, writeBudgets(&snapshot), protocmp.Transform()); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.budget, diff)
+		}
 	}
 }
 
@@ -322,6 +393,10 @@ func TestEnumsHaveTheNumbersOfTheAPI(t *testing.T) {
 		{
 			discountv1.DiscountDuration(0), numbers(domain.DurationDefault, domain.DurationOnce, domain.DurationRepeating, domain.DurationForever, domain.DurationCycles),
 			[]string{"UNSPECIFIED", "ONCE", "REPEATING", "FOREVER", "CYCLES"},
+		},
+		{
+			discountv1.Period(0), numbers[domain.Period](0, domain.PeriodDay, domain.PeriodWeek, domain.PeriodMonth),
+			[]string{"UNSPECIFIED", "DAY", "WEEK", "MONTH"},
 		},
 		{
 			discountv1.UnitOrder(0), numbers(domain.UnitOrderDefault, domain.CheapestFirst, domain.DearestFirst),
@@ -391,8 +466,12 @@ func TestEveryStateOfARedemptionHasANameInTheAPI(t *testing.T) {
 		domain.RedemptionExpired:  "EXPIRED",
 		domain.RedemptionVoided:   "VOIDED",
 	} {
-		if got := writeRedemptionState(state).String(); got != "REDEMPTION_STATE_"+want {
-			t.Errorf("%c is %s, want %s", state, got, want)
+		got := writeRedemptionState(state)
+		if got.String() != "REDEMPTION_STATE_"+want || state.String() != want {
+			t.Errorf("%c is %s and %s, want %s", state, got, state, want)
+		}
+		if back := readRedemptionState(newReader(t), "state", got); back != state {
+			t.Errorf("%s is %c, want %c", got, back, state)
 		}
 	}
 }

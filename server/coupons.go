@@ -65,6 +65,8 @@ func readUpdateCoupon(r *reader, req *discountv1.UpdateCouponRequest) domain.Upd
 		"metadata":                     &command.Set.Metadata,
 		"max_redemptions":              &command.Set.MaxRedemptions,
 		"max_redemptions_per_customer": &command.Set.MaxRedemptionsPerCustomer,
+		"period_limits":                &command.Set.PeriodLimits,
+		"budgets":                      &command.Set.Budgets,
 	})
 	if c := req.GetCoupon(); required(r, "coupon", c) {
 		command.ID = read(r, "coupon.name", c.GetName(), domain.ParseCouponName)
@@ -73,6 +75,12 @@ func readUpdateCoupon(r *reader, req *discountv1.UpdateCouponRequest) domain.Upd
 		command.Metadata = c.GetMetadata()
 		command.MaxRedemptions = c.MaxRedemptions
 		command.MaxRedemptionsPerCustomer = c.MaxRedemptionsPerCustomer
+		if command.Set.PeriodLimits {
+			command.PeriodLimits = eachAt(r, "coupon.period_limits", c.GetPeriodLimits(), readPeriodLimit)
+		}
+		if command.Set.Budgets {
+			command.Budgets = eachAt(r, "coupon.budgets", c.GetBudgets(), readBudget)
+		}
 		command.Check(&r.violations, "coupon.")
 	}
 	return command

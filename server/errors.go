@@ -116,6 +116,8 @@ var translations = []translation{
 	typed(notFound),
 	typed(alreadyExists),
 	typed(deleted),
+	typed(wrongState),
+	typed(amountExceeded),
 	typed(tooMany),
 	typed(unavailable),
 	refused,
@@ -200,6 +202,27 @@ func alreadyExists(e *domain.AlreadyExistsError) *clientError {
 func deleted(e *domain.DeletedError) *clientError {
 	return fail(codes.FailedPrecondition, deletedReasons[e.Type], e.Error(), parameters{"name": e.Name},
 		&errdetails.ResourceInfo{ResourceType: string(e.Type), ResourceName: e.Name, Description: e.Error()})
+}
+
+// wrongState has a reason for every state, since what to do next depends on it.
+func wrongState(e *domain.RedemptionStateError) *clientError {
+	name := e.Name.String()
+	return fail(codes.FailedPrecondition, stateReasons[e.State], e.Error(),
+		parameters{"name": name, "state": e.State.String()},
+		&errdetails.ResourceInfo{ResourceType: string(domain.RedemptionResource), ResourceName: name, Description: e.Error()})
+}
+
+// amountExceeded is FAILED_PRECONDITION and not OUT_OF_RANGE: what is left is a
+// matter of the redemption's state, and another call may just have changed it.
+func amountExceeded(e *domain.AmountExceededError) *clientError {
+	name := e.Name.String()
+	return fail(codes.FailedPrecondition, ReasonAmountExceeded, e.Error(),
+		parameters{"name": name, "limit_amount_minor": strconv.FormatInt(e.LimitMinor, 10)},
+		&errdetails.PreconditionFailure{Violations: []*errdetails.PreconditionFailure_Violation{{
+			Type:        string(ReasonAmountExceeded),
+			Subject:     name,
+			Description: e.Error(),
+		}}})
 }
 
 // tooMany is FAILED_PRECONDITION and not RESOURCE_EXHAUSTED, which clients retry

@@ -36,7 +36,9 @@ const (
 	aCoupon   = `name: "coupons/fall"`
 	anUpdate  = `coupon { name: "coupons/fall" } update_mask { paths: "metadata" }`
 	aCreation = `coupon { percent_off { basis_points: 2500 } } coupon_id: "fall"`
+	aSettled  = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
 	aCode     = `name: "coupons/fall/promotionCodes/00000000"`
+	aVoid     = `name: "coupons/fall/redemptions/1-abc" request_id: "r" amount_minor: 500`
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
@@ -83,6 +85,15 @@ var theErrors = []struct {
 	{"promotion_code_creation_refused", "CreatePromotionCode", aNewCode, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
 		{Reason: domain.CouponDeleted},
 	}}},
+	{"commit_refused", "CommitRedemption", aSettled, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
+		{Reason: domain.FullyReserved, RetryAfter: 90*time.Second + 250*time.Millisecond},
+	}}},
+	{"redemption_reserved", "VoidRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionReserved}},
+	{"redemption_redeemed", "ReleaseRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionRedeemed}},
+	{"redemption_released", "CommitRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionReleased}},
+	{"redemption_expired", "VoidRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionExpired}},
+	{"redemption_voided", "CommitRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionVoided}},
+	{"amount_exceeded", "VoidRedemption", aVoid, &domain.AmountExceededError{Name: aRedemption, LimitMinor: 499}},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
@@ -93,6 +104,8 @@ var theErrors = []struct {
 	{"cancelled", "Redeem", aRedeem, context.Canceled},
 	{"internal", "Redeem", aRedeem, errSecret},
 }
+
+var aRedemption = domain.RedemptionName{Coupon: "fall", ID: "1-abc"}
 
 var anInstant = time.Date(2026, 1, 31, 23, 59, 59, 999_000_000, time.UTC)
 
@@ -113,6 +126,12 @@ func everyIneligibility() []domain.Ineligibility {
 			i.RequiredQuantity, i.ActualQuantity = 3, 4
 		case domain.CodeMaxRedemptionsReached, domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached:
 			i.Limit = 50
+		case domain.PeriodLimitReached:
+			i.Limit, i.At = 50, anInstant
+		case domain.FullyReserved:
+			i.RetryAfter = 15 * time.Minute
+		case domain.BudgetInsufficient:
+			i.Remaining = domain.Money{Currency: "EUR", AmountMinor: 499}
 		}
 		out = append(out, i)
 	}
@@ -183,11 +202,12 @@ func TestEveryErrorTellsItsReasonAndNothingOfTheStore(t *testing.T) {
 	}
 }
 
-// isParameterOnly reports whether the message has this parameter in another form:
-// an instant to the second, an amount with words around it.
+// isParameterOnly reports whether the message has this parameter in another form, or
+// not at all: an instant to the second, an amount with words around it, a time that
+// is over soon.
 func isParameterOnly(key string) bool {
 	switch key {
-	case "starts_at", "expires_at", "redeem_by", "required_amount", "actual_amount":
+	case "starts_at", "expires_at", "redeem_by", "required_amount", "actual_amount", "resets_at", "retry_after", "remaining":
 		return true
 	default:
 		return false

@@ -235,6 +235,22 @@ func (s *stub) Redeem(ctx context.Context, q domain.RedeemRequest) (domain.Redem
 	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }
 
+func (s *stub) Void(ctx context.Context, q domain.VoidRedemption) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionVoided}, s.called(ctx, q)
+}
+
+func (s *stub) Reserve(ctx context.Context, q domain.ReserveRequest) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionReserved}, s.called(ctx, q)
+}
+
+func (s *stub) Commit(ctx context.Context, q domain.CommitRedemption) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+}
+
+func (s *stub) Release(ctx context.Context, q domain.ReleaseRedemption) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionReleased}, s.called(ctx, q)
+}
+
 func (s *stub) Redemption(ctx context.Context, q domain.RedemptionName) (domain.Redemption, error) {
 	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }

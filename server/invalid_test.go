@@ -107,12 +107,13 @@ func violated(t *testing.T, err error) []string {
 // neverWrong has the fields that cannot be wrong, and why. A path ends in * when
 // it stands for all that begin like it.
 var neverWrong = map[string]string{
-	"CreateCoupon coupon.name":           "ignored: coupon_id and parent say it",
-	"CreateCoupon coupon.times_redeemed": "output only",
-	"CreateCoupon coupon.state":          "output only",
-	"CreateCoupon coupon.create_time":    "output only",
-	"CreateCoupon coupon.update_time":    "output only",
-	"CreateCoupon coupon.etag":           "ignored: there is none yet",
+	"CreateCoupon coupon.name":                       "ignored: coupon_id and parent say it",
+	"CreateCoupon coupon.budgets.spent_amount_minor": "output only",
+	"CreateCoupon coupon.times_redeemed":             "output only",
+	"CreateCoupon coupon.state":                      "output only",
+	"CreateCoupon coupon.create_time":                "output only",
+	"CreateCoupon coupon.update_time":                "output only",
+	"CreateCoupon coupon.etag":                       "ignored: there is none yet",
 
 	"CreateCoupon coupon.shipping_off.amount_off.additional_amounts.*": "refused as a whole: shipping has no units",
 
@@ -126,8 +127,9 @@ var neverWrong = map[string]string{
 	"UpdateCoupon coupon.*":                "ignored: the mask cannot name it",
 	"UpdatePromotionCode promotion_code.*": "ignored: the mask cannot name it",
 
-	"ValidateCode code": "an ineligibility, not a bad field",
-	"Redeem code":       "an ineligibility, not a bad field",
+	"ValidateCode code":      "an ineligibility, not a bad field",
+	"Redeem code":            "an ineligibility, not a bad field",
+	"ReserveRedemption code": "an ineligibility, not a bad field",
 }
 
 // TestEveryFieldOfEveryRequestIsTriedOut fails when a field is added to the API
@@ -181,6 +183,14 @@ func TestAllBadFieldsAreNamedAtOnce(t *testing.T) {
 			"request_id", "coupon.duration", "coupon.redeem_by", "coupon.max_redemptions", "coupon.discount", "coupon_id",
 		}},
 		{"UpdateCoupon", `update_mask { paths: "redeem_by" }`, []string{"update_mask", "coupon"}},
+		{"ReserveRedemption", `customer { id: "\n" } order { lines { quantity: 1 } } ttl {}`, []string{
+			"request_id", "source", "customer.id", "order.currency_code", "ttl",
+		}},
+		{"VoidRedemption", `amount_minor: 0 reason: "\n"`, []string{"name", "request_id", "amount_minor", "reason"}},
+		{"CreateCoupon", `coupon { percent_off { basis_points: 1 } period_limits { time_zone: "x" } budgets { limit { currency_code: "EUR" } policy: 9 } }`, []string{
+			"coupon.period_limits[0].period", "coupon.period_limits[0].max_redemptions", "coupon.period_limits[0].time_zone",
+			"coupon.budgets[0].limit.amount_minor", "coupon.budgets[0].policy",
+		}},
 		{"ListPromotionCodes", `parent: "coupons/-" page_size: -1 page_token: "x"`, []string{"page_size", "page_token", "parent"}},
 	} {
 		_, err := s.call(t, c.rpc, request(t, c.rpc, c.request))

@@ -54,6 +54,7 @@ func readUpdatePromotionCode(r *reader, req *discountv1.UpdatePromotionCodeReque
 		"metadata":                     &command.Set.Metadata,
 		"max_redemptions":              &command.Set.MaxRedemptions,
 		"max_redemptions_per_customer": &command.Set.MaxRedemptionsPerCustomer,
+		"period_limits":                &command.Set.PeriodLimits,
 		"restrictions.minimum_amounts": &command.Set.MinimumAmounts,
 	})
 	if p := req.GetPromotionCode(); required(r, "promotion_code", p) {
@@ -63,6 +64,9 @@ func readUpdatePromotionCode(r *reader, req *discountv1.UpdatePromotionCodeReque
 		command.MinimumAmounts = each(p.GetRestrictions().GetMinimumAmounts(), readMoney)
 		command.MaxRedemptions = p.MaxRedemptions
 		command.MaxRedemptionsPerCustomer = p.MaxRedemptionsPerCustomer
+		if command.Set.PeriodLimits {
+			command.PeriodLimits = eachAt(r, "promotion_code.period_limits", p.GetPeriodLimits(), readPeriodLimit)
+		}
 		command.Check(&r.violations, "promotion_code.")
 	}
 	return command

@@ -29,14 +29,22 @@ const (
 	ReasonCouponDeleted         Reason = "COUPON_DELETED"
 	ReasonPromotionCodeDeleted  Reason = "PROMOTION_CODE_DELETED"
 
+	// What was asked for cannot be done to a redemption in this state.
+	ReasonRedemptionReserved Reason = "REDEMPTION_RESERVED"
+	ReasonRedemptionRedeemed Reason = "REDEMPTION_REDEEMED"
+	ReasonRedemptionReleased Reason = "REDEMPTION_RELEASED"
+	ReasonRedemptionExpired  Reason = "REDEMPTION_EXPIRED"
+	ReasonRedemptionVoided   Reason = "REDEMPTION_VOIDED"
+	ReasonAmountExceeded     Reason = "AMOUNT_EXCEEDED"
+
 	ReasonServiceLimitReached  Reason = "SERVICE_LIMIT_REACHED"
 	ReasonConfigurationChanged Reason = "CONFIGURATION_CHANGED"
 	ReasonStoreUnavailable     Reason = "STORE_UNAVAILABLE"
 	ReasonOutcomeUnknown       Reason = "OUTCOME_UNKNOWN"
 )
 
-// The reasons that depend on the type of a resource. A combination that is not
-// here does not occur.
+// The reasons that depend on the type of a resource or on its state. A combination
+// that is not here does not occur.
 var (
 	notFoundReasons = map[domain.ResourceType]Reason{
 		domain.CouponResource:        ReasonCouponNotFound,
@@ -50,5 +58,12 @@ var (
 	deletedReasons = map[domain.ResourceType]Reason{
 		domain.CouponResource:        ReasonCouponDeleted,
 		domain.PromotionCodeResource: ReasonPromotionCodeDeleted,
+	}
+	stateReasons = map[domain.RedemptionState]Reason{
+		domain.RedemptionReserved: ReasonRedemptionReserved,
+		domain.RedemptionRedeemed: ReasonRedemptionRedeemed,
+		domain.RedemptionReleased: ReasonRedemptionReleased,
+		domain.RedemptionExpired:  ReasonRedemptionExpired,
+		domain.RedemptionVoided:   ReasonRedemptionVoided,
 	}
 )

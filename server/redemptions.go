@@ -10,11 +10,13 @@ import (
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
 
-// redemptionService serves discount.v1.RedemptionService.
+// redemptionService serves discount.v1.RedemptionService. Its reservations are in
+// reservations.go.
 type redemptionService struct {
 	discountv1.UnimplementedRedemptionServiceServer
-	hasher      domain.Hasher
-	redemptions RedemptionStore
+	hasher       domain.Hasher
+	redemptions  RedemptionStore
+	reservations ReservationStore
 }
 
 func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {
@@ -27,11 +29,7 @@ func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) domain.Val
 	if d := req.GetMaxStaleness(); d != nil && (d.CheckValid() != nil || d.AsDuration() < 0) {
 		r.add("max_staleness", "must be a duration of 0 or more")
 	}
-	return domain.ValidateRequest{
-		Source:   readSource(r, req.GetSource(), req),
-		Customer: readCustomer(r, "customer.", req.GetCustomer()),
-		Order:    readOrder(r, "order.", req.GetOrder()),
-	}
+	return readPurchase(r, req.GetSource(), req)
 }
 
 func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {
@@ -43,12 +41,28 @@ func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRe
 
 func readRedeem(r *reader, req *discountv1.RedeemRequest) domain.RedeemRequest {
 	return domain.RedeemRequest{
+		RequestID:       r.requestID(req.GetRequestId(), true),
+		ValidateRequest: readPurchase(r, req.GetSource(), req),
+	}
+}
+
+// maxReasonLength bounds the reason of a void, in characters.
+const maxReasonLength = 200
+
+func (s *redemptionService) VoidRedemption(ctx context.Context, req *discountv1.VoidRedemptionRequest) (*discountv1.VoidRedemptionResponse, error) {
+	return call(ctx, s.hasher, req, readVoidRedemption, s.redemptions.Void,
+		func(x domain.Redemption) *discountv1.VoidRedemptionResponse {
+			return &discountv1.VoidRedemptionResponse{Redemption: writeRedemption(x)}
+		})
+}
+
+func readVoidRedemption(r *reader, req *discountv1.VoidRedemptionRequest) domain.VoidRedemption {
+	domain.CheckText(req.GetReason(), 0, maxReasonLength, &r.violations, "reason")
+	return domain.VoidRedemption{
 		RequestID: r.requestID(req.GetRequestId(), true),
-		ValidateRequest: domain.ValidateRequest{
-			Source:   readSource(r, req.GetSource(), req),
-			Customer: readCustomer(r, "customer.", req.GetCustomer()),
-			Order:    readOrder(r, "order.", req.GetOrder()),
-		},
+		Name:      read(r, "name", req.GetName(), domain.ParseRedemptionName),
+		Amount:    r.amount("amount_minor", req.AmountMinor, 1),
+		Reason:    req.GetReason(),
 	}
 }
 
@@ -79,6 +93,11 @@ func readListRedemptions(r *reader, req *discountv1.ListRedemptionsRequest) doma
 		Coupon:     read(r, "parent", req.GetParent(), domain.ParseCouponName),
 		CustomerID: r.callerID("customer_id", req.GetCustomerId()),
 		OrderID:    r.callerID("order_id", req.GetOrderId()),
+		State:      readRedemptionState(r, "state", req.GetState()),
+		// Redemptions are made at whole milliseconds. The bounds keep the rest of
+		// theirs, or one just before a bound would count as at it.
+		CreatedAfter:  r.exactTime("created_after", req.GetCreatedAfter()),
+		CreatedBefore: r.exactTime("created_before", req.GetCreatedBefore()),
 	}
 	if query.Coupon == anyCoupon {
 		r.add("parent", "must name one coupon")

@@ -73,16 +73,30 @@ func readIfGiven[T any](r *reader, field, s string, parse func(string) (T, error
 // readEnum returns an enum of the API as the type of package domain that has the
 // same numbers.
 func readEnum[T ~uint8, E protoreflect.Enum](r *reader, field string, e E) T {
-	if e.Descriptor().Values().ByNumber(e.Number()) == nil {
-		r.add(field, "has no value %d", e.Number())
+	if !r.known(field, e) {
 		return 0
 	}
 	return T(e.Number())
 }
 
-// time returns an instant to the millisecond, the zero time when it is unset. A
-// valid Timestamp ends with the year 9999 by itself.
+// known records an enum whose number the API does not have, and reports whether it
+// has it.
+func (r *reader) known(field string, e protoreflect.Enum) bool {
+	if e.Descriptor().Values().ByNumber(e.Number()) == nil {
+		r.add(field, "has no value %d", e.Number())
+		return false
+	}
+	return true
+}
+
+// time returns an instant to the millisecond, the zero time when it is unset.
 func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
+	return r.exactTime(field, t).Truncate(time.Millisecond)
+}
+
+// exactTime returns an instant as it is given, the zero time when it is unset. A
+// valid Timestamp ends with the year 9999 by itself.
+func (r *reader) exactTime(field string, t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
@@ -90,7 +104,7 @@ func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
 		r.add(field, "must be an instant of the years 1970 to 9999")
 		return time.Time{}
 	}
-	return t.AsTime().Truncate(time.Millisecond)
+	return t.AsTime()
 }
 
 // count returns a number that is 1 or more when it is set and 0 when it is not.
@@ -102,6 +116,14 @@ func (r *reader) count(field string, n *int32) int32 {
 		r.add(field, "must be at least 1")
 	}
 	return *n
+}
+
+// amount returns an optional amount of at least least; nil is unset.
+func (r *reader) amount(field string, amount *int64, least int64) *int64 {
+	if amount != nil && (*amount < least || *amount > domain.MaxAmount) {
+		r.add(field, "must be %d to %d", least, int64(domain.MaxAmount))
+	}
+	return amount
 }
 
 func (r *reader) requestID(id string, required bool) string {

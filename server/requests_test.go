@@ -43,6 +43,7 @@ func couponRequests() []requests {
 			},
 			requestID(false),
 			couponLimits("coupon."),
+			budgets("coupon.budgets"),
 			period("coupon.starts_at", "coupon.redeem_by"),
 			notes("coupon.metadata"),
 			scope("coupon.applies_to."),
@@ -64,23 +65,28 @@ func couponRequests() []requests {
 			{path: "coupon.conditions.maximum_quantity", good: values(5), bad: values(4)},
 		}},
 		{"GetCoupon", `name: "coupons/fall"`, couponName("name")},
-		{"UpdateCoupon", `coupon { name: "coupons/fall" } update_mask { paths: ["display_name", "metadata", "max_redemptions", "max_redemptions_per_customer"] }`, slices.Concat(
+		{"UpdateCoupon", `coupon { name: "coupons/fall" } update_mask {
+			paths: ["display_name", "metadata", "max_redemptions", "max_redemptions_per_customer", "period_limits", "budgets"] }`, slices.Concat(
 			[]field{
 				{path: "coupon", bad: missing},
 				{path: "coupon.display_name", good: values(nil, text(200)), bad: values(text(201), "\u0085")},
 				{path: "update_mask", good: values(mask("display_name"), mask("metadata", "metadata")), bad: values(
 					nil, mask(), mask("*"), mask(""), mask("name"), mask("etag"), mask("redeem_by"), mask("percent_off"), mask("coupon.metadata"),
-					mask("metadata.key"), mask("metadata", "nonsense"),
+					mask("metadata.key"), mask("metadata", "nonsense"), mask("budgets.limit"), mask("period_limits[0]"),
 				)},
 			},
 			requestID(false),
 			couponName("coupon.name"),
 			etag("coupon.etag"),
 			couponLimits("coupon."),
+			budgets("coupon.budgets"),
 			notes("coupon.metadata"),
 		)},
 		{"UpdateCoupon", `coupon { name: "coupons/fall" } update_mask { paths: "metadata" }`, []field{
-			{path: "coupon.max_redemptions", good: values(0, -1)}, // not named by the mask
+			// Not named by the mask.
+			{path: "coupon.max_redemptions", good: values(0, -1)},
+			{path: "coupon.period_limits[0].period", good: values(99)},
+			{path: "coupon.budgets[0].policy", good: values(99)},
 		}},
 		{"DeleteCoupon", `name: "coupons/fall"`, slices.Concat(couponName("name"), etag("etag"), requestID(false))},
 		{"ListCoupons", ``, pages()},
@@ -198,11 +204,11 @@ func promotionCodeRequests() []requests {
 		}},
 		{"GetPromotionCode", name, promotionCodeName("name")},
 		{"UpdatePromotionCode", `promotion_code { name: "coupons/fall/promotionCodes/00000000" }
-			update_mask { paths: ["metadata", "max_redemptions", "max_redemptions_per_customer", "restrictions.minimum_amounts"] }`, slices.Concat(
+			update_mask { paths: ["metadata", "max_redemptions", "max_redemptions_per_customer", "period_limits", "restrictions.minimum_amounts"] }`, slices.Concat(
 			[]field{
 				{path: "promotion_code", bad: missing},
 				{path: "update_mask", good: values(mask("metadata")), bad: values(
-					nil, mask(), mask("*"), mask("code"), mask("active"), mask("expires_at"), mask("restrictions"), mask("restrictions.first_time_transaction"),
+					nil, mask(), mask("*"), mask("code"), mask("active"), mask("expires_at"), mask("restrictions"), mask("restrictions.first_time_transaction"), mask("budgets"),
 				)},
 			},
 			requestID(false),
@@ -212,6 +218,9 @@ func promotionCodeRequests() []requests {
 			couponLimits("promotion_code."),
 			notes("promotion_code.metadata"),
 		)},
+		{"UpdatePromotionCode", `promotion_code { name: "coupons/fall/promotionCodes/00000000" } update_mask { paths: "metadata" }`, []field{
+			{path: "promotion_code.period_limits[0].period", good: values(99)}, // not named by the mask
+		}},
 		{"ActivatePromotionCode", name, change},
 		{"DeactivatePromotionCode", name, change},
 		{"DeletePromotionCode", name, change},
@@ -236,13 +245,24 @@ func redemptionRequests() []requests {
 		&durationpb.Duration{Seconds: -1}, &durationpb.Duration{Nanos: -1}, &durationpb.Duration{Nanos: 1_000_000_000},
 		&durationpb.Duration{Seconds: 1 << 40}, &durationpb.Duration{Seconds: 1, Nanos: -1},
 	)}}
+	const settlement = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
 	return []requests{
 		{"ValidateCode", `code: "FALL" ` + order, slices.Concat(source(), purchase(), staleness)},
 		{"Redeem", `request_id: "r" code: "FALL" ` + order, slices.Concat(source(), purchase(), requestID(true))},
-		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, []field{{path: "name", good: values("coupons/f/redemptions/1"), bad: values(
-			nil, "coupons/fall", "coupons/fall/redemptions/", "coupons/-/redemptions/a b", "coupons/fall/promotionCodes/00000000",
-			"coupons/fall/redemptions/"+strings.Repeat("1", 33), "coupons/fall/redemptions/1/x",
-		)}}},
+		{"ReserveRedemption", `request_id: "r" code: "FALL" ` + order, slices.Concat(source(), purchase(), requestID(true), ttl())},
+		{"CommitRedemption", settlement, slices.Concat(
+			[]field{{path: "amount_minor", good: values(nil, 0, maxAmount), bad: values(-1, maxAmount+1, -1<<63, 1<<63-1)}},
+			redemptionName("name"), requestID(true),
+		)},
+		{"ReleaseRedemption", settlement, slices.Concat(redemptionName("name"), requestID(true))},
+		{"VoidRedemption", settlement, slices.Concat(
+			[]field{
+				{path: "amount_minor", good: values(nil, 1, maxAmount), bad: values(0, -1, maxAmount+1, -1<<63, 1<<63-1)},
+				{path: "reason", good: values(nil, text(200)), bad: values(text(201), "a\nb", "\x1f", "\u0085")},
+			},
+			redemptionName("name"), requestID(true),
+		)},
+		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName("name")},
 		{"ListRedemptions", `parent: "coupons/fall"`, slices.Concat(
 			[]field{
 				{path: "promotion_code", good: values("coupons/fall/promotionCodes/00000000"), bad: values(
@@ -250,8 +270,9 @@ func redemptionRequests() []requests {
 				)},
 				{path: "customer_id", good: values("c"), bad: values(text(256), "\n")},
 				{path: "order_id", good: values("o"), bad: values(text(256), "\n")},
+				{path: "state", good: values(nil, 1, 5), bad: enumOutOfRange},
 			},
-			couponName("parent"), pages(),
+			couponName("parent"), pages(), period("created_after", "created_before"),
 		)},
 	}
 }
@@ -327,14 +348,27 @@ func promotionCodeName(path string) []field {
 	)}}
 }
 
+func redemptionName(path string) []field {
+	return []field{{path: path, good: values("coupons/f/redemptions/1"), bad: values(
+		nil, "coupons/fall", "coupons/fall/redemptions/", "coupons/-/redemptions/a b", "coupons/fall/promotionCodes/00000000",
+		"coupons/fall/redemptions/"+strings.Repeat("1", 33), "coupons/fall/redemptions/1/x",
+	)}}
+}
+
+// ttl is the time of a reservation.
+func ttl() []field {
+	of := func(seconds int64, nanos int32) *durationpb.Duration {
+		return &durationpb.Duration{Seconds: seconds, Nanos: nanos}
+	}
+	return []field{{path: "ttl", good: values(nil, of(1, 0), of(86_400, 0)), bad: values(
+		of(0, 0), of(0, 999_999_999), of(86_400, 1), of(-1, 0), of(1<<62, 0), of(-1<<62, 0), of(2, -1), of(1, 1_000_000_000),
+	)}}
+}
+
 func etag(path string) []field {
 	return []field{{path: path, good: values(nil, "v1", "v9007199254740991"), bad: values(
 		"1", "v", "v0", "v-1", "v01", "v+1", "V1", `"v1"`, "v9223372036854775808", "*",
 	)}}
-}
-
-func couponLimits(prefix string) []field {
-	return counts(prefix+"max_redemptions", prefix+"max_redemptions_per_customer")
 }
 
 // counts has optional numbers of 1 or more.

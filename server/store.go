@@ -20,6 +20,7 @@ type Store interface {
 	PromotionCodeStore
 	PromotionCodeActivator
 	RedemptionStore
+	ReservationStore
 }
 
 // CouponStore keeps coupons.
@@ -50,6 +51,14 @@ type PromotionCodeActivator interface {
 type RedemptionStore interface {
 	Validate(context.Context, domain.ValidateRequest) (domain.Evaluation, error)
 	Redeem(context.Context, domain.RedeemRequest) (domain.Redemption, error)
+	Void(context.Context, domain.VoidRedemption) (domain.Redemption, error)
 	Redemption(context.Context, domain.RedemptionName) (domain.Redemption, error)
 	Redemptions(context.Context, domain.RedemptionQuery) (domain.Listing[domain.Redemption], error)
+}
+
+// ReservationStore keeps capacity for redemptions that are not decided yet.
+type ReservationStore interface {
+	Reserve(context.Context, domain.ReserveRequest) (domain.Redemption, error)
+	Commit(context.Context, domain.CommitRedemption) (domain.Redemption, error)
+	Release(context.Context, domain.ReleaseRedemption) (domain.Redemption, error)
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	_ "time/tzdata" // periods begin in any time zone, on any machine
 
 	"github.com/redis/go-redis/v9/logging"
 )

@@ -90,6 +90,22 @@ func (p *pendingStore) Redeem(ctx context.Context, q domain.RedeemRequest) (doma
 	return later(ctx, p, (*redisstore.Store).Redeem, q)
 }
 
+func (p *pendingStore) Void(ctx context.Context, q domain.VoidRedemption) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).Void, q)
+}
+
+func (p *pendingStore) Reserve(ctx context.Context, q domain.ReserveRequest) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).Reserve, q)
+}
+
+func (p *pendingStore) Commit(ctx context.Context, q domain.CommitRedemption) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).Commit, q)
+}
+
+func (p *pendingStore) Release(ctx context.Context, q domain.ReleaseRedemption) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).Release, q)
+}
+
 func (p *pendingStore) Redemption(ctx context.Context, q domain.RedemptionName) (domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Redemption, q)
 }

@@ -5,7 +5,7 @@
 -- the writer has read; version 0 creates it.
 -- USES     request
 -- KEYS     head definition requests
--- ARGV     version definition state max_redemptions max_redemptions_per_customer redeem_by_ms request fingerprint
+-- ARGV     version definition state max_redemptions max_redemptions_per_customer redeem_by_ms request fingerprint (currency limit for_products)...
 -- OUTCOMES ok stale replay reused
 local head, definition, requests = KEYS[1], KEYS[2], KEYS[3]
 local version, text, state, max, max_customer, redeem_by = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -27,6 +27,9 @@ end
 redis.call('HSET', head, 'v', next_version, 's', state, 'm', max, 'u', max_customer, 'e', redeem_by)
 if version == '0' then
   redis.call('HSET', head, 'r', '0', 'h', '0', 'q', '0', 'b', '0')
+end
+for i = 9, #ARGV, 3 do
+  redis.call('HSET', head, 'l:' .. ARGV[i], ARGV[i + 1], 'f:' .. ARGV[i], ARGV[i + 2])
 end
 redis.call('SET', definition, text)
 request_remember(requests, request, fingerprint, '')

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- promotion_list reads one bucket of a coupon's promotion codes, at one moment with
--- the coupon: version, state, redeemed, held and configuration of the coupon, then
+-- the coupon: the coupon's configuration, how many values its head has, these, then
 -- field, record and configuration of each promotion code. It is a script and no
 -- transaction, because a server that is out of memory refuses to begin one. It
 -- writes nothing.
@@ -10,8 +10,8 @@
 -- OUTCOMES ok absent
 local head, definition, promotions, definitions = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
-local h = redis.call('HMGET', head, 'v', 's', 'r', 'h')
-if not h[1] then
+local h = redis.call('HGETALL', head)
+if #h == 0 then
   return { 'absent' }
 end
 local texts, flat = {}, redis.call('HGETALL', definitions)
@@ -20,7 +20,10 @@ for i = 1, #flat, 2 do
 end
 local records = redis.call('HGETALL', promotions)
 
-local out = { 'ok', h[1], h[2], h[3], h[4], redis.call('GET', definition) or '' }
+local out = { 'ok', redis.call('GET', definition) or '', string.format('%d', #h) }
+for _, text in ipairs(h) do
+  out[#out + 1] = text
+end
 for i = 1, #records, 2 do
   local field, record = records[i], records[i + 1]
   -- Without a configuration it is a mark that something never stored cannot come

@@ -1,210 +1,139 @@
 -- Copyright 2026 The discountd Authors
 -- SPDX-License-Identifier: Apache-2.0
 
--- redeem decides up to 500 redemptions of one coupon, in the order given. The
--- number of Redis calls grows with the number of different buckets of promotion
--- codes among them, of pages of the ledger that they fill and of replays, and with
--- nothing else. Each is decided as if it were alone: all of its limits are taken,
--- or none.
+-- redeem decides up to 500 redemptions and reservations of one coupon, in the order
+-- given. The number of Redis calls grows with the number of different buckets of
+-- promotion codes among them, of pages of the ledger that they fill, of replays and
+-- of currencies, and with nothing else. Each is decided as if it were alone: all of
+-- its limits are taken, or none.
 --
 -- The rules were evaluated outside at the versions given; here is decided only
 -- what can race: was the request seen, are the versions still those, is there
--- room below every limit. Records go to the ledger, a list in pages, whose
--- key follows from the length of the ledger, which only the script knows.
--- USES     promotion
--- KEYS     head requests customers ledger promotions...
--- ARGV     page_size (request coupon_version bucket code code_version identity identity record)...
+-- room below every limit. One that would be refused while reservations that are
+-- due have yet to be ended is to be sent again.
+--
+-- A due time makes it a reservation until then. The keys of the ledger's pages and
+-- of the buckets follow from positions and ids and are derived under the same tag.
+-- USES     promotion books ledger holds
+-- KEYS     head requests customers holds ledger promotions
+-- ARGV     page_size now_ms (request coupon_version code code_version identity identity due_ms periods currency amount scoped_amount record)...
 -- OUTCOMES decided absent broken oversized
--- EACH     redeemed replay stale limit
-local head, requests, customers, ledger = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local page_size = tonumber(ARGV[1])
-local STRIDE = 8
-local n = (#ARGV - 1) / STRIDE
--- Lua passes on no more than some 8,000 values at once, of which a redemption has
--- up to eight among the counters of its customer: a write would fail.
+-- EACH     redeemed replay reused stale limit again
+local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local page_size, now = tonumber(ARGV[1]), ARGV[2]
+local FIRST, STRIDE = 2, 12
+local n = (#ARGV - FIRST) / STRIDE
+-- Lua passes on no more than some 8,000 values at once: a write would fail.
 if n > 500 then
   return { 'oversized' }
 end
 
--- Read everything first; each read also proves the key's type, so that no write
--- below can fail.
-local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q')
-if not h[1] then
+local function operation(i)
+  local a = FIRST + (i - 1) * STRIDE
+  return {
+    request = ARGV[a + 1], coupon_version = ARGV[a + 2], code = ARGV[a + 3], code_version = ARGV[a + 4],
+    identities = books_identities(ARGV[a + 5], ARGV[a + 6]), due = ARGV[a + 7],
+    periods = books_periods(ARGV[a + 8]), currency = ARGV[a + 9], amount = tonumber(ARGV[a + 10]),
+    scoped = tonumber(ARGV[a + 11]), record = ARGV[a + 12],
+  }
+end
+
+-- Read.
+local b = books_open(head, customers, promotions)
+if not b then
   return { 'absent' }
 end
-local coupon_version, coupon_max, customer_max = h[2], tonumber(h[3]), tonumber(h[4])
-local redeemed, held, length = tonumber(h[5]), tonumber(h[6]), tonumber(h[7])
-
-local function page_key(position)
-  return string.format('%s:%d', ledger, math.floor(position / page_size))
-end
-if redis.call('LLEN', page_key(length)) ~= length % page_size then
-  return { 'broken' }
-end
-
-local request_of, use_fields = {}, {}
-local use_at = {} -- field -> its place in use_fields
-local function want_use(field)
-  if not use_at[field] then
-    use_fields[#use_fields + 1] = field
-    use_at[field] = #use_fields
-  end
-end
-local promotion_of, codes_in = {}, {} -- code -> record; bucket -> the codes asked for
-for i = 1, n do
-  local a = (i - 1) * STRIDE + 1
-  request_of[i] = ARGV[a + 1]
-  local bucket, code = KEYS[4 + ARGV[a + 3]], ARGV[a + 4]
-  if code ~= '' and not promotion_of[code] then
-    promotion_of[code] = true
-    codes_in[bucket] = codes_in[bucket] or {}
-    table.insert(codes_in[bucket], code)
-  end
-  for k = a + 6, a + 7 do
-    if ARGV[k] ~= '' then
-      want_use(ARGV[k])
-      if code ~= '' then
-        want_use(code .. '/' .. ARGV[k])
-      end
-    end
-  end
-end
-for bucket, codes in pairs(codes_in) do
-  local fields = {}
-  for i, code in ipairs(codes) do
-    fields[i] = string.sub(code, 5)
-  end
-  local texts = redis.call('HMGET', bucket, unpack(fields))
-  for i, code in ipairs(codes) do
-    promotion_of[code] = promotion_parse(texts[i]) or { version = '' }
-    promotion_of[code].bucket = bucket
-  end
-end
-local seen = redis.call('HMGET', requests, unpack(request_of))
-local position_of = {}
-for i = 1, n do
-  if seen[i] then
-    position_of[request_of[i]] = tonumber(seen[i])
-  end
-end
-local uses = #use_fields > 0 and redis.call('HMGET', customers, unpack(use_fields)) or {}
-for i = 1, #use_fields do
-  uses[i] = tonumber(uses[i] or '0')
-end
-
--- Decide in order.
-local out, records, new_requests, used, changed = { 'decided' }, {}, {}, {}, {}
-local first = length
-
-local function record_at(position)
-  if position > first then
-    return records[position - first]
-  end
-  return redis.call('LINDEX', page_key(position - 1), (position - 1) % page_size) or ''
-end
-
-local function limits_reached(code, p, identity1, identity2)
-  local reached = ''
-  if coupon_max and redeemed + held >= coupon_max then
-    reached = reached .. (redeemed >= coupon_max and 'C' or 'R')
-  end
-  local code_max = p and tonumber(p.max)
-  if code_max and p.redeemed + p.held >= code_max then
-    reached = reached .. (tonumber(p.redeemed) >= code_max and 'P' or 'R')
-  end
-  local code_customer_max = p and tonumber(p.max_customer)
-  for _, identity in ipairs({ identity1, identity2 }) do
-    if identity ~= '' then
-      if customer_max and uses[use_at[identity]] >= customer_max then
-        reached = reached .. 'U'
-      end
-      if code_customer_max and uses[use_at[code .. '/' .. identity]] >= code_customer_max then
-        reached = reached .. 'V'
-      end
-    end
-  end
-  return reached
-end
-
-local function charge(field)
-  local at = use_at[field]
-  uses[at] = uses[at] + 1
-  used[at] = true
-end
-
-local function decide(a)
-  local request, code = ARGV[a + 1], ARGV[a + 4]
-  local identity1, identity2 = ARGV[a + 6], ARGV[a + 7]
-  if position_of[request] then
-    return 'replay', string.format('%d\t%s', position_of[request], record_at(position_of[request]))
-  end
-  local p = code ~= '' and promotion_of[code] or nil
-  if ARGV[a + 2] ~= coupon_version or (p and p.version ~= ARGV[a + 5]) then
-    return 'stale', ''
-  end
-  local reached = limits_reached(code, p, identity1, identity2)
-  if reached ~= '' then
-    return 'limit', reached
-  end
-  redeemed, length = redeemed + 1, length + 1
-  if p then
-    p.redeemed = string.format('%d', p.redeemed + 1)
-    changed[code] = p
-  end
-  for _, identity in ipairs({ identity1, identity2 }) do
-    if identity ~= '' then
-      charge(identity)
-      if code ~= '' then
-        charge(code .. '/' .. identity)
-      end
-    end
-  end
-  position_of[request] = length
-  records[length - first] = 'R\t' .. ARGV[a + 8]
-  new_requests[#new_requests + 1] = request
-  new_requests[#new_requests + 1] = string.format('%d', length)
-  return 'redeemed', string.format('%d', length)
-end
-
-for i = 1, n do
-  local outcome, value = decide((i - 1) * STRIDE + 1)
-  out[#out + 1] = outcome
-  out[#out + 1] = value
-end
-if length == first then
-  return out
-end
-for at = first - first % page_size + page_size, length - 1, page_size do
-  if redis.call('LLEN', page_key(at)) ~= 0 then
+-- The last page holds what the length says, and the next ones, if the batch may
+-- reach them, nothing.
+for at = b.length - b.length % page_size, b.length + n - 1, page_size do
+  if redis.call('LLEN', ledger_page(ledger, at + 1, page_size)) ~= math.max(0, b.length - at) then
     return { 'broken' }
   end
 end
+local operations, request_ids, codes, use_fields = {}, {}, {}, {}
+for i = 1, n do
+  local o = operation(i)
+  operations[i], request_ids[i], codes[i] = o, o.request, o.code
+  books_use_fields(o.code, o.identities, use_fields)
+  for _, period in ipairs(o.periods) do
+    use_fields[#use_fields + 1] = period.field
+  end
+end
+books_fetch_codes(b, codes)
+books_fetch_uses(b, use_fields)
+local seen = {}
+for i, value in ipairs(redis.call('HMGET', requests, unpack(request_ids))) do
+  seen[request_ids[i]] = value
+end
+
+local changed = holds_expire(b, ledger, holds, page_size, now)
+
+-- Decide in order.
+local first = b.length
+local records, new_requests, new_holds = {}, {}, {}
+
+local function replay(value)
+  if not string.match(value, '^%d+$') then
+    return 'reused', '' -- the id of something else done to a redemption
+  end
+  local position = tonumber(value)
+  local text = position > first and records[position - first] or ledger_read(ledger, position, page_size)
+  return 'replay', value .. '\t' .. text
+end
+
+local function decide(o)
+  if seen[o.request] then
+    return replay(seen[o.request])
+  end
+  if o.coupon_version ~= b.version or (o.code ~= '' and books_code(b, o.code).version ~= o.code_version) then
+    return 'stale', ''
+  end
+  local short, left = books_budget(b, o.currency, o.amount, o.scoped)
+  local reached = books_limits(b, o.code, o.identities, o.periods) .. short
+  if reached ~= '' then
+    if holds_are_due(b, now) then
+      return 'again', ''
+    end
+    return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
+  end
+  local reserve = o.due ~= ''
+  books_add(b, o.code, o.identities, o.periods, reserve and 0 or 1, reserve and 1 or 0)
+  books_spend(b, o.currency, o.amount, o.scoped)
+  b.length = b.length + 1
+  local position = string.format('%d', b.length)
+  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. o.record
+  if reserve then
+    new_holds[#new_holds + 1] = o.due
+    new_holds[#new_holds + 1] = position
+    if b.due == '' or tonumber(o.due) < tonumber(b.due) then
+      b.due = o.due
+    end
+  end
+  seen[o.request] = position
+  new_requests[#new_requests + 1] = o.request
+  new_requests[#new_requests + 1] = position
+  return 'redeemed', position
+end
+
+local out = { 'decided' }
+for i = 1, n do
+  out[#out + 1], out[#out + 2] = decide(operations[i])
+end
 
 -- Write.
-redis.call('HSET', head, 'r', string.format('%d', redeemed), 'q', string.format('%d', length))
-redis.call('HSET', requests, unpack(new_requests))
-local at = first
-while at < length do
-  local take = math.min(length - at, page_size - at % page_size)
-  redis.call('RPUSH', page_key(at), unpack(records, at - first + 1, at - first + take))
-  at = at + take
+if b.length > first or changed then
+  books_write(b)
 end
-local by_bucket = {}
-for code, p in pairs(changed) do
-  local fields = by_bucket[p.bucket] or {}
-  fields[#fields + 1] = string.sub(code, 5)
-  fields[#fields + 1] = promotion_text(p)
-  by_bucket[p.bucket] = fields
-end
-for bucket, fields in pairs(by_bucket) do
-  redis.call('HSET', bucket, unpack(fields))
-end
-local customer_fields = {}
-for i in pairs(used) do
-  customer_fields[#customer_fields + 1] = use_fields[i]
-  customer_fields[#customer_fields + 1] = string.format('%d', uses[i])
-end
-if #customer_fields > 0 then
-  redis.call('HSET', customers, unpack(customer_fields))
+if b.length > first then
+  redis.call('HSET', requests, unpack(new_requests))
+  local at = first
+  while at < b.length do
+    local take = math.min(b.length - at, page_size - at % page_size)
+    redis.call('RPUSH', ledger_page(ledger, at + 1, page_size), unpack(records, at - first + 1, at - first + take))
+    at = at + take
+  end
+  if #new_holds > 0 then
+    redis.call('ZADD', holds, unpack(new_holds))
+  end
 end
 return out

@@ -3,18 +3,20 @@
 
 -- snapshot reads what one evaluation is about, at one moment: the coupon, perhaps
 -- a promotion code, what the customer has used, and what the request has done
--- already: the redemption it has made, or the command of CouponService it was. It
--- writes nothing.
+-- already: the redemption it has made, what else it was used for, or the command
+-- of CouponService it was. It writes nothing.
+-- USES     ledger
 -- KEYS     head definition promotions definitions customers requests ledger commands
--- ARGV     field code identity identity request page_size command
+-- ARGV     field code identity identity request page_size command count_field...
 -- OUTCOMES ok absent
 local head, definition, promotions, definitions = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local customers, requests, ledger, commands = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local field, code, identity1, identity2, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local page_size, command = tonumber(ARGV[6]), ARGV[7]
+local FIRST_COUNT = 8
 
-local h = redis.call('HMGET', head, 'v', 's', 'r', 'h', 'b', 'q')
-if not h[1] then
+local h = redis.call('HGETALL', head)
+if #h == 0 then
   return { 'absent' }
 end
 local promotion, promotion_definition = '', ''
@@ -22,23 +24,28 @@ if field ~= '' then
   promotion = redis.call('HGET', promotions, field) or ''
   promotion_definition = redis.call('HGET', definitions, field) or ''
 end
-local uses = { '0', '0', '0', '0' }
+local fields = {}
 if identity1 ~= '' then
-  local u = redis.call('HMGET', customers, identity1, code .. '/' .. identity1, identity2, code .. '/' .. identity2)
-  for i = 1, 4 do
-    uses[i] = u[i] or '0'
-  end
+  fields = { identity1, code .. '/' .. identity1, identity2, code .. '/' .. identity2 }
 end
-local position, record = '', ''
+for i = FIRST_COUNT, #ARGV do
+  fields[#fields + 1] = ARGV[i]
+end
+local counts = #fields > 0 and redis.call('HMGET', customers, unpack(fields)) or {}
+local seen, record = '', ''
 if request ~= '' then
-  position = redis.call('HGET', requests, request) or ''
-  if position ~= '' then
-    local at = position - 1
-    record = redis.call('LINDEX', string.format('%s:%d', ledger, math.floor(at / page_size)), at % page_size) or ''
+  seen = redis.call('HGET', requests, request) or ''
+  local position = string.match(seen, '^%d+$')
+  if position then
+    record = ledger_read(ledger, tonumber(position), page_size) or ''
   end
 end
 local done = command ~= '' and redis.call('HGET', commands, command) or ''
-return {
-  'ok', h[1], h[2], h[3], h[4], h[5], h[6], redis.call('GET', definition) or '',
-  promotion, promotion_definition, uses[1], uses[2], uses[3], uses[4], position, record, done,
-}
+local out = { 'ok', redis.call('GET', definition) or '', promotion, promotion_definition, seen, record, done }
+for i = 1, #fields do
+  out[#out + 1] = counts[i] or '0'
+end
+for _, text in ipairs(h) do
+  out[#out + 1] = text
+end
+return out

@@ -140,13 +140,124 @@ func (DiscountDuration) EnumDescriptor() ([]byte, []int) {
 	return file_discount_v1_coupon_proto_rawDescGZIP(), []int{1}
 }
 
+// BudgetPolicy says what happens to a discount that its budget does not cover.
+type BudgetPolicy int32
+
+const (
+	// As REFUSE.
+	BudgetPolicy_BUDGET_POLICY_UNSPECIFIED BudgetPolicy = 0
+	// It is refused as BUDGET_INSUFFICIENT, or BUDGET_EXHAUSTED when nothing is left.
+	BudgetPolicy_BUDGET_POLICY_REFUSE BudgetPolicy = 1
+	// It is cut down to what is left. When nothing is left it is refused as
+	// BUDGET_EXHAUSTED.
+	BudgetPolicy_BUDGET_POLICY_GRANT_REMAINING BudgetPolicy = 2
+)
+
+// Enum value maps for BudgetPolicy.
+var (
+	BudgetPolicy_name = map[int32]string{
+		0: "BUDGET_POLICY_UNSPECIFIED",
+		1: "BUDGET_POLICY_REFUSE",
+		2: "BUDGET_POLICY_GRANT_REMAINING",
+	}
+	BudgetPolicy_value = map[string]int32{
+		"BUDGET_POLICY_UNSPECIFIED":     0,
+		"BUDGET_POLICY_REFUSE":          1,
+		"BUDGET_POLICY_GRANT_REMAINING": 2,
+	}
+)
+
+func (x BudgetPolicy) Enum() *BudgetPolicy {
+	p := new(BudgetPolicy)
+	*p = x
+	return p
+}
+
+func (x BudgetPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BudgetPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_discount_v1_coupon_proto_enumTypes[2].Descriptor()
+}
+
+func (BudgetPolicy) Type() protoreflect.EnumType {
+	return &file_discount_v1_coupon_proto_enumTypes[2]
+}
+
+func (x BudgetPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BudgetPolicy.Descriptor instead.
+func (BudgetPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_discount_v1_coupon_proto_rawDescGZIP(), []int{2}
+}
+
+// Period is a stretch of the calendar.
+type Period int32
+
+const (
+	// Not used.
+	Period_PERIOD_UNSPECIFIED Period = 0
+	// From midnight to midnight.
+	Period_PERIOD_DAY Period = 1
+	// From Monday to Sunday, both whole.
+	Period_PERIOD_WEEK Period = 2
+	// From the first to the last day of a month, both whole.
+	Period_PERIOD_MONTH Period = 3
+)
+
+// Enum value maps for Period.
+var (
+	Period_name = map[int32]string{
+		0: "PERIOD_UNSPECIFIED",
+		1: "PERIOD_DAY",
+		2: "PERIOD_WEEK",
+		3: "PERIOD_MONTH",
+	}
+	Period_value = map[string]int32{
+		"PERIOD_UNSPECIFIED": 0,
+		"PERIOD_DAY":         1,
+		"PERIOD_WEEK":        2,
+		"PERIOD_MONTH":       3,
+	}
+)
+
+func (x Period) Enum() *Period {
+	p := new(Period)
+	*p = x
+	return p
+}
+
+func (x Period) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Period) Descriptor() protoreflect.EnumDescriptor {
+	return file_discount_v1_coupon_proto_enumTypes[3].Descriptor()
+}
+
+func (Period) Type() protoreflect.EnumType {
+	return &file_discount_v1_coupon_proto_enumTypes[3]
+}
+
+func (x Period) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Period.Descriptor instead.
+func (Period) EnumDescriptor() ([]byte, []int) {
+	return file_discount_v1_coupon_proto_rawDescGZIP(), []int{3}
+}
+
 // Coupon is the merchant-facing rule: what is taken off, for how long, and how
 // often in total. Customers redeem it through promotion codes or have it
 // applied directly by its name.
 //
-// After creation only `display_name`, `metadata`, `max_redemptions` and
-// `max_redemptions_per_customer` change; everything else is fixed, so that what
-// a customer was promised stays what was promised.
+// After creation only `display_name`, `metadata`, the limits and the budgets
+// change; everything else is fixed, so that what a customer was promised stays
+// what was promised.
 type Coupon struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `coupons/{coupon}`. The id matches [A-Za-z0-9_-]{1,64}.
@@ -195,6 +306,17 @@ type Coupon struct {
 	// count from the first redemption on, also from before the limit was set.
 	// Needs a customer on every redemption.
 	MaxRedemptionsPerCustomer *int64 `protobuf:"varint,41,opt,name=max_redemptions_per_customer,json=maxRedemptionsPerCustomer,proto3,oneof" json:"max_redemptions_per_customer,omitempty"`
+	// How often it can be redeemed in each day, week or month, over all codes: at
+	// most one limit for each period in total and one per customer. Uses count in
+	// the period in which they were made or reserved, from the setting of the limit
+	// on.
+	PeriodLimits []*PeriodLimit `protobuf:"bytes,45,rep,name=period_limits,json=periodLimits,proto3" json:"period_limits,omitempty"`
+	// How much it can take off in total: at most one budget per currency and 50 in
+	// all. A coupon with budgets needs an order on every redemption, in one of their
+	// currencies. An update keeps every budget and its products; it may change
+	// limits and what happens when a discount does not fit, and add currencies
+	// without products, which count what was taken off before, too.
+	Budgets []*Budget `protobuf:"bytes,46,rep,name=budgets,proto3" json:"budgets,omitempty"`
 	// From when on it can be redeemed. Unset means from its creation on.
 	StartsAt *timestamppb.Timestamp `protobuf:"bytes,42,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
 	// The instant from which it can no longer be redeemed. It must be in the
@@ -203,7 +325,8 @@ type Coupon struct {
 	// The caller's own notes: at most 50 keys of 1 to 40 characters with values
 	// of up to 500.
 	Metadata map[string]string `protobuf:"bytes,44,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Output only. Redemptions that count against `max_redemptions`.
+	// Output only. Redemptions that count against `max_redemptions`. Reservations
+	// take up room below it as well, and are not among them.
 	TimesRedeemed int64 `protobuf:"varint,60,opt,name=times_redeemed,json=timesRedeemed,proto3" json:"times_redeemed,omitempty"`
 	// Output only. Whether it can still be redeemed: not deleted, not past
 	// `redeem_by`, not used up. One that has not started yet is valid.
@@ -432,6 +555,20 @@ func (x *Coupon) GetMaxRedemptionsPerCustomer() int64 {
 	return 0
 }
 
+func (x *Coupon) GetPeriodLimits() []*PeriodLimit {
+	if x != nil {
+		return x.PeriodLimits
+	}
+	return nil
+}
+
+func (x *Coupon) GetBudgets() []*Budget {
+	if x != nil {
+		return x.Budgets
+	}
+	return nil
+}
+
 func (x *Coupon) GetStartsAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartsAt
@@ -569,11 +706,165 @@ func (*Coupon_GroupAmountOff) isCoupon_Discount() {}
 
 func (*Coupon_BundlePrice) isCoupon_Discount() {}
 
+// Budget bounds how much a coupon takes off in one currency, over all
+// redemptions, reservations included.
+type Budget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The most that is taken off in total, 1 or more. Required. A limit below what is
+	// spent stops further spending and changes nothing else.
+	Limit *Money `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// If given, only what is taken off lines with these products counts, and
+	// shipping does not: at most 500.
+	Products []string `protobuf:"bytes,2,rep,name=products,proto3" json:"products,omitempty"`
+	// What happens to a discount that does not fit. Unset means REFUSE and is
+	// returned as that.
+	Policy BudgetPolicy `protobuf:"varint,3,opt,name=policy,proto3,enum=discount.v1.BudgetPolicy" json:"policy,omitempty"`
+	// Output only. What counts against the limit now, in the limit's currency:
+	// redemptions and reservations, without what was voided.
+	SpentAmountMinor int64 `protobuf:"varint,4,opt,name=spent_amount_minor,json=spentAmountMinor,proto3" json:"spent_amount_minor,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_discount_v1_coupon_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_coupon_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_discount_v1_coupon_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Budget) GetLimit() *Money {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+func (x *Budget) GetProducts() []string {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *Budget) GetPolicy() BudgetPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return BudgetPolicy_BUDGET_POLICY_UNSPECIFIED
+}
+
+func (x *Budget) GetSpentAmountMinor() int64 {
+	if x != nil {
+		return x.SpentAmountMinor
+	}
+	return 0
+}
+
+// PeriodLimit bounds redemptions in each day, week or month. Reservations count as
+// redemptions do, in the period in which they were made.
+type PeriodLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The period. Required.
+	Period Period `protobuf:"varint,1,opt,name=period,proto3,enum=discount.v1.Period" json:"period,omitempty"`
+	// The IANA time zone in which periods begin, such as "Europe/Paris". Empty means
+	// UTC.
+	TimeZone string `protobuf:"bytes,2,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// How often in each period, 1 or more. Required.
+	MaxRedemptions int64 `protobuf:"varint,3,opt,name=max_redemptions,json=maxRedemptions,proto3" json:"max_redemptions,omitempty"`
+	// Whether the limit is for each customer instead of for all together. Needs a
+	// customer on every redemption.
+	PerCustomer   bool `protobuf:"varint,4,opt,name=per_customer,json=perCustomer,proto3" json:"per_customer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeriodLimit) Reset() {
+	*x = PeriodLimit{}
+	mi := &file_discount_v1_coupon_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeriodLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeriodLimit) ProtoMessage() {}
+
+func (x *PeriodLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_coupon_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeriodLimit.ProtoReflect.Descriptor instead.
+func (*PeriodLimit) Descriptor() ([]byte, []int) {
+	return file_discount_v1_coupon_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PeriodLimit) GetPeriod() Period {
+	if x != nil {
+		return x.Period
+	}
+	return Period_PERIOD_UNSPECIFIED
+}
+
+func (x *PeriodLimit) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *PeriodLimit) GetMaxRedemptions() int64 {
+	if x != nil {
+		return x.MaxRedemptions
+	}
+	return 0
+}
+
+func (x *PeriodLimit) GetPerCustomer() bool {
+	if x != nil {
+		return x.PerCustomer
+	}
+	return false
+}
+
 var File_discount_v1_coupon_proto protoreflect.FileDescriptor
 
 const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\n" +
-	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x0e\n" +
+	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x0f\n" +
 	"\x06Coupon\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12:\n" +
@@ -607,7 +898,9 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\x12duration_in_months\x18\x1f \x01(\x05H\x01R\x10durationInMonths\x88\x01\x01\x121\n" +
 	"\x12duration_in_cycles\x18  \x01(\x05H\x02R\x10durationInCycles\x88\x01\x01\x12,\n" +
 	"\x0fmax_redemptions\x18( \x01(\x03H\x03R\x0emaxRedemptions\x88\x01\x01\x12D\n" +
-	"\x1cmax_redemptions_per_customer\x18) \x01(\x03H\x04R\x19maxRedemptionsPerCustomer\x88\x01\x01\x127\n" +
+	"\x1cmax_redemptions_per_customer\x18) \x01(\x03H\x04R\x19maxRedemptionsPerCustomer\x88\x01\x01\x12=\n" +
+	"\rperiod_limits\x18- \x03(\v2\x18.discount.v1.PeriodLimitR\fperiodLimits\x12-\n" +
+	"\abudgets\x18. \x03(\v2\x13.discount.v1.BudgetR\abudgets\x127\n" +
 	"\tstarts_at\x18* \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x127\n" +
 	"\tredeem_by\x18+ \x01(\v2\x1a.google.protobuf.TimestampR\bredeemBy\x12=\n" +
 	"\bmetadata\x18, \x03(\v2!.discount.v1.Coupon.MetadataEntryR\bmetadata\x12%\n" +
@@ -627,7 +920,17 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\x13_duration_in_monthsB\x15\n" +
 	"\x13_duration_in_cyclesB\x12\n" +
 	"\x10_max_redemptionsB\x1f\n" +
-	"\x1d_max_redemptions_per_customer*^\n" +
+	"\x1d_max_redemptions_per_customer\"\xaf\x01\n" +
+	"\x06Budget\x12(\n" +
+	"\x05limit\x18\x01 \x01(\v2\x12.discount.v1.MoneyR\x05limit\x12\x1a\n" +
+	"\bproducts\x18\x02 \x03(\tR\bproducts\x121\n" +
+	"\x06policy\x18\x03 \x01(\x0e2\x19.discount.v1.BudgetPolicyR\x06policy\x12,\n" +
+	"\x12spent_amount_minor\x18\x04 \x01(\x03R\x10spentAmountMinor\"\xa3\x01\n" +
+	"\vPeriodLimit\x12+\n" +
+	"\x06period\x18\x01 \x01(\x0e2\x13.discount.v1.PeriodR\x06period\x12\x1b\n" +
+	"\ttime_zone\x18\x02 \x01(\tR\btimeZone\x12'\n" +
+	"\x0fmax_redemptions\x18\x03 \x01(\x03R\x0emaxRedemptions\x12!\n" +
+	"\fper_customer\x18\x04 \x01(\bR\vperCustomer*^\n" +
 	"\vCouponState\x12\x1c\n" +
 	"\x18COUPON_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13COUPON_STATE_ACTIVE\x10\x01\x12\x18\n" +
@@ -637,7 +940,17 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\x16DISCOUNT_DURATION_ONCE\x10\x01\x12\x1f\n" +
 	"\x1bDISCOUNT_DURATION_REPEATING\x10\x02\x12\x1d\n" +
 	"\x19DISCOUNT_DURATION_FOREVER\x10\x03\x12\x1c\n" +
-	"\x18DISCOUNT_DURATION_CYCLES\x10\x04B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
+	"\x18DISCOUNT_DURATION_CYCLES\x10\x04*j\n" +
+	"\fBudgetPolicy\x12\x1d\n" +
+	"\x19BUDGET_POLICY_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14BUDGET_POLICY_REFUSE\x10\x01\x12!\n" +
+	"\x1dBUDGET_POLICY_GRANT_REMAINING\x10\x02*S\n" +
+	"\x06Period\x12\x16\n" +
+	"\x12PERIOD_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"PERIOD_DAY\x10\x01\x12\x0f\n" +
+	"\vPERIOD_WEEK\x10\x02\x12\x10\n" +
+	"\fPERIOD_MONTH\x10\x03B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
 var (
 	file_discount_v1_coupon_proto_rawDescOnce sync.Once
@@ -651,58 +964,68 @@ func file_discount_v1_coupon_proto_rawDescGZIP() []byte {
 	return file_discount_v1_coupon_proto_rawDescData
 }
 
-var file_discount_v1_coupon_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_discount_v1_coupon_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_discount_v1_coupon_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_discount_v1_coupon_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_discount_v1_coupon_proto_goTypes = []any{
 	(CouponState)(0),              // 0: discount.v1.CouponState
 	(DiscountDuration)(0),         // 1: discount.v1.DiscountDuration
-	(*Coupon)(nil),                // 2: discount.v1.Coupon
-	nil,                           // 3: discount.v1.Coupon.MetadataEntry
-	(*PercentOff)(nil),            // 4: discount.v1.PercentOff
-	(*AmountOff)(nil),             // 5: discount.v1.AmountOff
-	(*PriceOverride)(nil),         // 6: discount.v1.PriceOverride
-	(*FreeTrial)(nil),             // 7: discount.v1.FreeTrial
-	(*ShippingOff)(nil),           // 8: discount.v1.ShippingOff
-	(*OrderTiers)(nil),            // 9: discount.v1.OrderTiers
-	(*PriceTiers)(nil),            // 10: discount.v1.PriceTiers
-	(*BuyXGetY)(nil),              // 11: discount.v1.BuyXGetY
-	(*GroupAmountOff)(nil),        // 12: discount.v1.GroupAmountOff
-	(*BundlePrice)(nil),           // 13: discount.v1.BundlePrice
-	(*AppliesTo)(nil),             // 14: discount.v1.AppliesTo
-	(*OrderConditions)(nil),       // 15: discount.v1.OrderConditions
-	(*DiscountCaps)(nil),          // 16: discount.v1.DiscountCaps
-	(Allocation)(0),               // 17: discount.v1.Allocation
-	(RoundingScope)(0),            // 18: discount.v1.RoundingScope
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(BudgetPolicy)(0),             // 2: discount.v1.BudgetPolicy
+	(Period)(0),                   // 3: discount.v1.Period
+	(*Coupon)(nil),                // 4: discount.v1.Coupon
+	(*Budget)(nil),                // 5: discount.v1.Budget
+	(*PeriodLimit)(nil),           // 6: discount.v1.PeriodLimit
+	nil,                           // 7: discount.v1.Coupon.MetadataEntry
+	(*PercentOff)(nil),            // 8: discount.v1.PercentOff
+	(*AmountOff)(nil),             // 9: discount.v1.AmountOff
+	(*PriceOverride)(nil),         // 10: discount.v1.PriceOverride
+	(*FreeTrial)(nil),             // 11: discount.v1.FreeTrial
+	(*ShippingOff)(nil),           // 12: discount.v1.ShippingOff
+	(*OrderTiers)(nil),            // 13: discount.v1.OrderTiers
+	(*PriceTiers)(nil),            // 14: discount.v1.PriceTiers
+	(*BuyXGetY)(nil),              // 15: discount.v1.BuyXGetY
+	(*GroupAmountOff)(nil),        // 16: discount.v1.GroupAmountOff
+	(*BundlePrice)(nil),           // 17: discount.v1.BundlePrice
+	(*AppliesTo)(nil),             // 18: discount.v1.AppliesTo
+	(*OrderConditions)(nil),       // 19: discount.v1.OrderConditions
+	(*DiscountCaps)(nil),          // 20: discount.v1.DiscountCaps
+	(Allocation)(0),               // 21: discount.v1.Allocation
+	(RoundingScope)(0),            // 22: discount.v1.RoundingScope
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Money)(nil),                 // 24: discount.v1.Money
 }
 var file_discount_v1_coupon_proto_depIdxs = []int32{
-	4,  // 0: discount.v1.Coupon.percent_off:type_name -> discount.v1.PercentOff
-	5,  // 1: discount.v1.Coupon.amount_off:type_name -> discount.v1.AmountOff
-	6,  // 2: discount.v1.Coupon.price_override:type_name -> discount.v1.PriceOverride
-	7,  // 3: discount.v1.Coupon.free_trial:type_name -> discount.v1.FreeTrial
-	8,  // 4: discount.v1.Coupon.shipping_off:type_name -> discount.v1.ShippingOff
-	9,  // 5: discount.v1.Coupon.order_tiers:type_name -> discount.v1.OrderTiers
-	10, // 6: discount.v1.Coupon.price_tiers:type_name -> discount.v1.PriceTiers
-	11, // 7: discount.v1.Coupon.buy_x_get_y:type_name -> discount.v1.BuyXGetY
-	12, // 8: discount.v1.Coupon.group_amount_off:type_name -> discount.v1.GroupAmountOff
-	13, // 9: discount.v1.Coupon.bundle_price:type_name -> discount.v1.BundlePrice
-	14, // 10: discount.v1.Coupon.applies_to:type_name -> discount.v1.AppliesTo
-	15, // 11: discount.v1.Coupon.conditions:type_name -> discount.v1.OrderConditions
-	16, // 12: discount.v1.Coupon.caps:type_name -> discount.v1.DiscountCaps
-	17, // 13: discount.v1.Coupon.allocation:type_name -> discount.v1.Allocation
-	18, // 14: discount.v1.Coupon.rounding_scope:type_name -> discount.v1.RoundingScope
+	8,  // 0: discount.v1.Coupon.percent_off:type_name -> discount.v1.PercentOff
+	9,  // 1: discount.v1.Coupon.amount_off:type_name -> discount.v1.AmountOff
+	10, // 2: discount.v1.Coupon.price_override:type_name -> discount.v1.PriceOverride
+	11, // 3: discount.v1.Coupon.free_trial:type_name -> discount.v1.FreeTrial
+	12, // 4: discount.v1.Coupon.shipping_off:type_name -> discount.v1.ShippingOff
+	13, // 5: discount.v1.Coupon.order_tiers:type_name -> discount.v1.OrderTiers
+	14, // 6: discount.v1.Coupon.price_tiers:type_name -> discount.v1.PriceTiers
+	15, // 7: discount.v1.Coupon.buy_x_get_y:type_name -> discount.v1.BuyXGetY
+	16, // 8: discount.v1.Coupon.group_amount_off:type_name -> discount.v1.GroupAmountOff
+	17, // 9: discount.v1.Coupon.bundle_price:type_name -> discount.v1.BundlePrice
+	18, // 10: discount.v1.Coupon.applies_to:type_name -> discount.v1.AppliesTo
+	19, // 11: discount.v1.Coupon.conditions:type_name -> discount.v1.OrderConditions
+	20, // 12: discount.v1.Coupon.caps:type_name -> discount.v1.DiscountCaps
+	21, // 13: discount.v1.Coupon.allocation:type_name -> discount.v1.Allocation
+	22, // 14: discount.v1.Coupon.rounding_scope:type_name -> discount.v1.RoundingScope
 	1,  // 15: discount.v1.Coupon.duration:type_name -> discount.v1.DiscountDuration
-	19, // 16: discount.v1.Coupon.starts_at:type_name -> google.protobuf.Timestamp
-	19, // 17: discount.v1.Coupon.redeem_by:type_name -> google.protobuf.Timestamp
-	3,  // 18: discount.v1.Coupon.metadata:type_name -> discount.v1.Coupon.MetadataEntry
-	0,  // 19: discount.v1.Coupon.state:type_name -> discount.v1.CouponState
-	19, // 20: discount.v1.Coupon.create_time:type_name -> google.protobuf.Timestamp
-	19, // 21: discount.v1.Coupon.update_time:type_name -> google.protobuf.Timestamp
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	6,  // 16: discount.v1.Coupon.period_limits:type_name -> discount.v1.PeriodLimit
+	5,  // 17: discount.v1.Coupon.budgets:type_name -> discount.v1.Budget
+	23, // 18: discount.v1.Coupon.starts_at:type_name -> google.protobuf.Timestamp
+	23, // 19: discount.v1.Coupon.redeem_by:type_name -> google.protobuf.Timestamp
+	7,  // 20: discount.v1.Coupon.metadata:type_name -> discount.v1.Coupon.MetadataEntry
+	0,  // 21: discount.v1.Coupon.state:type_name -> discount.v1.CouponState
+	23, // 22: discount.v1.Coupon.create_time:type_name -> google.protobuf.Timestamp
+	23, // 23: discount.v1.Coupon.update_time:type_name -> google.protobuf.Timestamp
+	24, // 24: discount.v1.Budget.limit:type_name -> discount.v1.Money
+	2,  // 25: discount.v1.Budget.policy:type_name -> discount.v1.BudgetPolicy
+	3,  // 26: discount.v1.PeriodLimit.period:type_name -> discount.v1.Period
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_coupon_proto_init() }
@@ -711,6 +1034,7 @@ func file_discount_v1_coupon_proto_init() {
 		return
 	}
 	file_discount_v1_discount_proto_init()
+	file_discount_v1_money_proto_init()
 	file_discount_v1_coupon_proto_msgTypes[0].OneofWrappers = []any{
 		(*Coupon_PercentOff)(nil),
 		(*Coupon_AmountOff)(nil),
@@ -728,8 +1052,8 @@ func file_discount_v1_coupon_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_coupon_proto_rawDesc), len(file_discount_v1_coupon_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   2,
+			NumEnums:      4,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

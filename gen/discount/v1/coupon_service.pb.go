@@ -233,8 +233,9 @@ type UpdateCouponRequest struct {
 	// The coupon's `name`, the new values and, by choice, its `etag`.
 	Coupon *Coupon `protobuf:"bytes,1,opt,name=coupon,proto3" json:"coupon,omitempty"`
 	// The fields to change: `display_name`, `metadata`, `max_redemptions`,
-	// `max_redemptions_per_customer`. A named field that is unset in `coupon` is
-	// cleared. Required; a field that cannot change is refused.
+	// `max_redemptions_per_customer`, `period_limits`, `budgets`. A named field that
+	// is unset in `coupon` is cleared; a list is replaced as a whole. Required; a
+	// field that cannot change is refused.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Makes a retry safe.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -777,9 +778,10 @@ type UpdatePromotionCodeRequest struct {
 	// The promotion code's `name`, the new values and, by choice, its `etag`.
 	PromotionCode *PromotionCode `protobuf:"bytes,1,opt,name=promotion_code,json=promotionCode,proto3" json:"promotion_code,omitempty"`
 	// The fields to change: `metadata`, `max_redemptions`,
-	// `max_redemptions_per_customer`, `restrictions.minimum_amounts`. A named
-	// field that is unset in `promotion_code` is cleared. Required; a field that
-	// cannot change is refused.
+	// `max_redemptions_per_customer`, `period_limits`,
+	// `restrictions.minimum_amounts`. A named field that is unset in
+	// `promotion_code` is cleared; a list is replaced as a whole. Required; a field
+	// that cannot change is refused.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Makes a retry safe.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

@@ -184,9 +184,11 @@ type Ineligibility struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// COUPON_EXPIRED: since when it cannot.
 	RedeemBy *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=redeem_by,json=redeemBy,proto3" json:"redeem_by,omitempty"`
-	// PERIOD_LIMIT_REACHED: when the next period begins.
+	// PERIOD_LIMIT_REACHED: when the next period begins. When several limits are
+	// reached, the last of them.
 	ResetsAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=resets_at,json=resetsAt,proto3" json:"resets_at,omitempty"`
-	// FULLY_RESERVED: when the first reservation falls due.
+	// FULLY_RESERVED: how long it takes until the first reservation falls due. Another
+	// one may be released earlier.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,14,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	// BUDGET_INSUFFICIENT: what is left.
 	Remaining *Money `protobuf:"bytes,15,opt,name=remaining,proto3" json:"remaining,omitempty"`
@@ -198,7 +200,8 @@ type Ineligibility struct {
 	RequiredQuantity *int64 `protobuf:"varint,18,opt,name=required_quantity,json=requiredQuantity,proto3,oneof" json:"required_quantity,omitempty"`
 	// MINIMUM_QUANTITY_NOT_MET, MAXIMUM_QUANTITY_EXCEEDED: what the order has.
 	ActualQuantity *int64 `protobuf:"varint,19,opt,name=actual_quantity,json=actualQuantity,proto3,oneof" json:"actual_quantity,omitempty"`
-	// CODE_, COUPON_ and CUSTOMER_MAX_REDEMPTIONS_REACHED: the limit.
+	// CODE_, COUPON_ and CUSTOMER_MAX_REDEMPTIONS_REACHED, PERIOD_LIMIT_REACHED: the
+	// limit.
 	Limit         *int64 `protobuf:"varint,20,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -332,8 +335,9 @@ func (x *Ineligibility) GetLimit() int64 {
 	return 0
 }
 
-// RedemptionRefused is the detail of the FAILED_PRECONDITION that a refused
-// redemption ends with.
+// RedemptionRefused is the detail of the FAILED_PRECONDITION that a redemption or a
+// reservation ends with when it is refused, and the commit of a reservation that
+// has expired when there is no room for it any more.
 type RedemptionRefused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Every reason that applies, not only the first; at least one.

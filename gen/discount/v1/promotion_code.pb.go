@@ -120,9 +120,8 @@ func (PromotionCodeStatus) EnumDescriptor() ([]byte, []int) {
 // conflict when their codes are equal but for case and either is open to
 // everyone or both are bound to the same customer.
 //
-// After creation only `metadata`, `max_redemptions`,
-// `max_redemptions_per_customer` and `restrictions.minimum_amounts` change by
-// update; `active` changes by activation and deactivation.
+// After creation only `metadata`, the limits and `restrictions.minimum_amounts`
+// change by update; `active` changes by activation and deactivation.
 type PromotionCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `coupons/{coupon}/promotionCodes/{promotion_code}`. The id is generated.
@@ -147,6 +146,9 @@ type PromotionCode struct {
 	// How often each customer can redeem this code: 1 or more. Needs a customer
 	// on every redemption.
 	MaxRedemptionsPerCustomer *int64 `protobuf:"varint,8,opt,name=max_redemptions_per_customer,json=maxRedemptionsPerCustomer,proto3,oneof" json:"max_redemptions_per_customer,omitempty"`
+	// How often this code can be redeemed in each day, week or month, as in
+	// `Coupon.period_limits`.
+	PeriodLimits []*PeriodLimit `protobuf:"bytes,12,rep,name=period_limits,json=periodLimits,proto3" json:"period_limits,omitempty"`
 	// From when on it can be redeemed. Unset means from its creation on.
 	StartsAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
 	// The instant from which it can no longer be redeemed: not after the coupon's
@@ -158,7 +160,8 @@ type PromotionCode struct {
 	Active bool `protobuf:"varint,20,opt,name=active,proto3" json:"active,omitempty"`
 	// Output only. The effective status at the time of the answer.
 	Status PromotionCodeStatus `protobuf:"varint,21,opt,name=status,proto3,enum=discount.v1.PromotionCodeStatus" json:"status,omitempty"`
-	// Output only. Redemptions that count against `max_redemptions`.
+	// Output only. Redemptions that count against `max_redemptions`. Reservations
+	// take up room below it as well, and are not among them.
 	TimesRedeemed int64 `protobuf:"varint,22,opt,name=times_redeemed,json=timesRedeemed,proto3" json:"times_redeemed,omitempty"`
 	// Output only. When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
@@ -255,6 +258,13 @@ func (x *PromotionCode) GetMaxRedemptionsPerCustomer() int64 {
 		return *x.MaxRedemptionsPerCustomer
 	}
 	return 0
+}
+
+func (x *PromotionCode) GetPeriodLimits() []*PeriodLimit {
+	if x != nil {
+		return x.PeriodLimits
+	}
+	return nil
 }
 
 func (x *PromotionCode) GetStartsAt() *timestamppb.Timestamp {
@@ -380,7 +390,7 @@ var File_discount_v1_promotion_code_proto protoreflect.FileDescriptor
 
 const file_discount_v1_promotion_code_proto_rawDesc = "" +
 	"\n" +
-	" discount/v1/promotion_code.proto\x12\vdiscount.v1\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\a\n" +
+	" discount/v1/promotion_code.proto\x12\vdiscount.v1\x1a\x18discount/v1/coupon.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\a\n" +
 	"\rPromotionCode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x1f\n" +
@@ -391,7 +401,8 @@ const file_discount_v1_promotion_code_proto_rawDesc = "" +
 	"emailBound\x12J\n" +
 	"\frestrictions\x18\x06 \x01(\v2&.discount.v1.PromotionCodeRestrictionsR\frestrictions\x12,\n" +
 	"\x0fmax_redemptions\x18\a \x01(\x03H\x00R\x0emaxRedemptions\x88\x01\x01\x12D\n" +
-	"\x1cmax_redemptions_per_customer\x18\b \x01(\x03H\x01R\x19maxRedemptionsPerCustomer\x88\x01\x01\x127\n" +
+	"\x1cmax_redemptions_per_customer\x18\b \x01(\x03H\x01R\x19maxRedemptionsPerCustomer\x88\x01\x01\x12=\n" +
+	"\rperiod_limits\x18\f \x03(\v2\x18.discount.v1.PeriodLimitR\fperiodLimits\x127\n" +
 	"\tstarts_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x129\n" +
 	"\n" +
 	"expires_at\x18\n" +
@@ -444,23 +455,25 @@ var file_discount_v1_promotion_code_proto_goTypes = []any{
 	(*PromotionCode)(nil),             // 1: discount.v1.PromotionCode
 	(*PromotionCodeRestrictions)(nil), // 2: discount.v1.PromotionCodeRestrictions
 	nil,                               // 3: discount.v1.PromotionCode.MetadataEntry
-	(*timestamppb.Timestamp)(nil),     // 4: google.protobuf.Timestamp
-	(*Money)(nil),                     // 5: discount.v1.Money
+	(*PeriodLimit)(nil),               // 4: discount.v1.PeriodLimit
+	(*timestamppb.Timestamp)(nil),     // 5: google.protobuf.Timestamp
+	(*Money)(nil),                     // 6: discount.v1.Money
 }
 var file_discount_v1_promotion_code_proto_depIdxs = []int32{
 	2, // 0: discount.v1.PromotionCode.restrictions:type_name -> discount.v1.PromotionCodeRestrictions
-	4, // 1: discount.v1.PromotionCode.starts_at:type_name -> google.protobuf.Timestamp
-	4, // 2: discount.v1.PromotionCode.expires_at:type_name -> google.protobuf.Timestamp
-	3, // 3: discount.v1.PromotionCode.metadata:type_name -> discount.v1.PromotionCode.MetadataEntry
-	0, // 4: discount.v1.PromotionCode.status:type_name -> discount.v1.PromotionCodeStatus
-	4, // 5: discount.v1.PromotionCode.create_time:type_name -> google.protobuf.Timestamp
-	4, // 6: discount.v1.PromotionCode.update_time:type_name -> google.protobuf.Timestamp
-	5, // 7: discount.v1.PromotionCodeRestrictions.minimum_amounts:type_name -> discount.v1.Money
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4, // 1: discount.v1.PromotionCode.period_limits:type_name -> discount.v1.PeriodLimit
+	5, // 2: discount.v1.PromotionCode.starts_at:type_name -> google.protobuf.Timestamp
+	5, // 3: discount.v1.PromotionCode.expires_at:type_name -> google.protobuf.Timestamp
+	3, // 4: discount.v1.PromotionCode.metadata:type_name -> discount.v1.PromotionCode.MetadataEntry
+	0, // 5: discount.v1.PromotionCode.status:type_name -> discount.v1.PromotionCodeStatus
+	5, // 6: discount.v1.PromotionCode.create_time:type_name -> google.protobuf.Timestamp
+	5, // 7: discount.v1.PromotionCode.update_time:type_name -> google.protobuf.Timestamp
+	6, // 8: discount.v1.PromotionCodeRestrictions.minimum_amounts:type_name -> discount.v1.Money
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_promotion_code_proto_init() }
@@ -468,6 +481,7 @@ func file_discount_v1_promotion_code_proto_init() {
 	if File_discount_v1_promotion_code_proto != nil {
 		return
 	}
+	file_discount_v1_coupon_proto_init()
 	file_discount_v1_money_proto_init()
 	file_discount_v1_promotion_code_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}

@@ -31,15 +31,15 @@ type RedemptionState int32
 const (
 	// Not used.
 	RedemptionState_REDEMPTION_STATE_UNSPECIFIED RedemptionState = 0
-	// It holds its capacity for a limited time.
+	// A reservation: it takes up room below every limit for a limited time.
 	RedemptionState_REDEMPTION_STATE_RESERVED RedemptionState = 1
-	// It counts.
+	// It counts, perhaps with a part of its amount voided.
 	RedemptionState_REDEMPTION_STATE_REDEEMED RedemptionState = 2
 	// A reservation given back by the caller.
 	RedemptionState_REDEMPTION_STATE_RELEASED RedemptionState = 3
-	// A reservation given back by time.
+	// A reservation given back by time. A commit may still turn it into REDEEMED.
 	RedemptionState_REDEMPTION_STATE_EXPIRED RedemptionState = 4
-	// Taken back after it counted.
+	// Taken back as a whole after it counted.
 	RedemptionState_REDEMPTION_STATE_VOIDED RedemptionState = 5
 )
 
@@ -109,17 +109,29 @@ type Redemption struct {
 	EmailBound bool `protobuf:"varint,6,opt,name=email_bound,json=emailBound,proto3" json:"email_bound,omitempty"`
 	// The order's id, if one was given.
 	OrderId string `protobuf:"bytes,7,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	// What was taken off, line by line. Unset when no order was given and no free
-	// trial granted. The split of a line over its units is told by ValidateCode only.
+	// What was granted, line by line; a commit for less than was reserved lowers
+	// it, a void does not. Unset when no order was given and no free trial granted.
+	// The split of a line over its units is told by ValidateCode only.
 	Discount *AppliedDiscount `protobuf:"bytes,8,opt,name=discount,proto3" json:"discount,omitempty"`
-	// When it was redeemed.
+	// When it was redeemed, or reserved if it began as a reservation.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// The coupon's etag when it was redeemed.
+	// The coupon's etag at `create_time`.
 	CouponEtag string `protobuf:"bytes,10,opt,name=coupon_etag,json=couponEtag,proto3" json:"coupon_etag,omitempty"`
-	// The promotion code's etag when it was redeemed.
+	// The promotion code's etag at `create_time`.
 	PromotionCodeEtag string `protobuf:"bytes,11,opt,name=promotion_code_etag,json=promotionCodeEtag,proto3" json:"promotion_code_etag,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// When the reservation ends, or would have. Unset on what was redeemed at once.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// When the reservation was committed. Unset unless it was.
+	CommitTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
+	// When the reservation was released. Unset unless it was.
+	ReleaseTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=release_time,json=releaseTime,proto3" json:"release_time,omitempty"`
+	// How much of the discount was taken back: the sum over `voids`, in the currency
+	// of the discount.
+	VoidedAmountMinor int64 `protobuf:"varint,15,opt,name=voided_amount_minor,json=voidedAmountMinor,proto3" json:"voided_amount_minor,omitempty"`
+	// How it was taken back, in this order: at most 100 times.
+	Voids         []*RedemptionVoid `protobuf:"bytes,16,rep,name=voids,proto3" json:"voids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Redemption) Reset() {
@@ -229,11 +241,119 @@ func (x *Redemption) GetPromotionCodeEtag() string {
 	return ""
 }
 
+func (x *Redemption) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Redemption) GetCommitTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CommitTime
+	}
+	return nil
+}
+
+func (x *Redemption) GetReleaseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReleaseTime
+	}
+	return nil
+}
+
+func (x *Redemption) GetVoidedAmountMinor() int64 {
+	if x != nil {
+		return x.VoidedAmountMinor
+	}
+	return 0
+}
+
+func (x *Redemption) GetVoids() []*RedemptionVoid {
+	if x != nil {
+		return x.Voids
+	}
+	return nil
+}
+
+// RedemptionVoid is one taking back of a redemption or of a part of its amount.
+type RedemptionVoid struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The amount taken back, in the currency of the discount.
+	AmountMinor int64 `protobuf:"varint,1,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The request that did it.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedemptionVoid) Reset() {
+	*x = RedemptionVoid{}
+	mi := &file_discount_v1_redemption_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedemptionVoid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedemptionVoid) ProtoMessage() {}
+
+func (x *RedemptionVoid) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedemptionVoid.ProtoReflect.Descriptor instead.
+func (*RedemptionVoid) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RedemptionVoid) GetAmountMinor() int64 {
+	if x != nil {
+		return x.AmountMinor
+	}
+	return 0
+}
+
+func (x *RedemptionVoid) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RedemptionVoid) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RedemptionVoid) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
 var File_discount_v1_redemption_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_proto_rawDesc = "" +
 	"\n" +
-	"\x1cdiscount/v1/redemption.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x03\n" +
+	"\x1cdiscount/v1/redemption.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x05\n" +
 	"\n" +
 	"Redemption\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
@@ -252,7 +372,21 @@ const file_discount_v1_redemption_proto_rawDesc = "" +
 	"\vcoupon_etag\x18\n" +
 	" \x01(\tR\n" +
 	"couponEtag\x12.\n" +
-	"\x13promotion_code_etag\x18\v \x01(\tR\x11promotionCodeEtag*\xcb\x01\n" +
+	"\x13promotion_code_etag\x18\v \x01(\tR\x11promotionCodeEtag\x12;\n" +
+	"\vexpire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12;\n" +
+	"\vcommit_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"commitTime\x12=\n" +
+	"\frelease_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vreleaseTime\x12.\n" +
+	"\x13voided_amount_minor\x18\x0f \x01(\x03R\x11voidedAmountMinor\x121\n" +
+	"\x05voids\x18\x10 \x03(\v2\x1b.discount.v1.RedemptionVoidR\x05voids\"\xa7\x01\n" +
+	"\x0eRedemptionVoid\x12!\n" +
+	"\famount_minor\x18\x01 \x01(\x03R\vamountMinor\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12;\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime*\xcb\x01\n" +
 	"\x0fRedemptionState\x12 \n" +
 	"\x1cREDEMPTION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REDEMPTION_STATE_RESERVED\x10\x01\x12\x1d\n" +
@@ -274,22 +408,28 @@ func file_discount_v1_redemption_proto_rawDescGZIP() []byte {
 }
 
 var file_discount_v1_redemption_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_discount_v1_redemption_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_discount_v1_redemption_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_discount_v1_redemption_proto_goTypes = []any{
 	(RedemptionState)(0),          // 0: discount.v1.RedemptionState
 	(*Redemption)(nil),            // 1: discount.v1.Redemption
-	(*AppliedDiscount)(nil),       // 2: discount.v1.AppliedDiscount
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*RedemptionVoid)(nil),        // 2: discount.v1.RedemptionVoid
+	(*AppliedDiscount)(nil),       // 3: discount.v1.AppliedDiscount
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_discount_v1_redemption_proto_depIdxs = []int32{
 	0, // 0: discount.v1.Redemption.state:type_name -> discount.v1.RedemptionState
-	2, // 1: discount.v1.Redemption.discount:type_name -> discount.v1.AppliedDiscount
-	3, // 2: discount.v1.Redemption.create_time:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 1: discount.v1.Redemption.discount:type_name -> discount.v1.AppliedDiscount
+	4, // 2: discount.v1.Redemption.create_time:type_name -> google.protobuf.Timestamp
+	4, // 3: discount.v1.Redemption.expire_time:type_name -> google.protobuf.Timestamp
+	4, // 4: discount.v1.Redemption.commit_time:type_name -> google.protobuf.Timestamp
+	4, // 5: discount.v1.Redemption.release_time:type_name -> google.protobuf.Timestamp
+	2, // 6: discount.v1.Redemption.voids:type_name -> discount.v1.RedemptionVoid
+	4, // 7: discount.v1.RedemptionVoid.create_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_proto_init() }
@@ -304,7 +444,7 @@ func file_discount_v1_redemption_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_redemption_proto_rawDesc), len(file_discount_v1_redemption_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

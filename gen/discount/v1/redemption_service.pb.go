@@ -428,6 +428,525 @@ func (x *RedeemResponse) GetRedemption() *Redemption {
 	return nil
 }
 
+// ReserveRedemptionRequest is the request of ReserveRedemption.
+type ReserveRedemptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names this reservation, as in `RedeemRequest.request_id`; another `ttl` is
+	// another request, too. Required.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What to reserve. Exactly one is required.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*ReserveRedemptionRequest_Code
+	//	*ReserveRedemptionRequest_PromotionCode
+	//	*ReserveRedemptionRequest_Coupon
+	Source isReserveRedemptionRequest_Source `protobuf_oneof:"source"`
+	// Who is buying. Optional unless a rule needs it.
+	Customer *Customer `protobuf:"bytes,5,opt,name=customer,proto3" json:"customer,omitempty"`
+	// What is bought. Optional unless a rule needs it.
+	Order *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	// For how long: 1 second to 24 hours. Unset means 15 minutes.
+	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveRedemptionRequest) Reset() {
+	*x = ReserveRedemptionRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveRedemptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveRedemptionRequest) ProtoMessage() {}
+
+func (x *ReserveRedemptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveRedemptionRequest.ProtoReflect.Descriptor instead.
+func (*ReserveRedemptionRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReserveRedemptionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetSource() isReserveRedemptionRequest_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *ReserveRedemptionRequest) GetCode() string {
+	if x != nil {
+		if x, ok := x.Source.(*ReserveRedemptionRequest_Code); ok {
+			return x.Code
+		}
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetPromotionCode() string {
+	if x != nil {
+		if x, ok := x.Source.(*ReserveRedemptionRequest_PromotionCode); ok {
+			return x.PromotionCode
+		}
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetCoupon() string {
+	if x != nil {
+		if x, ok := x.Source.(*ReserveRedemptionRequest_Coupon); ok {
+			return x.Coupon
+		}
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetCustomer() *Customer {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *ReserveRedemptionRequest) GetOrder() *Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *ReserveRedemptionRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type isReserveRedemptionRequest_Source interface {
+	isReserveRedemptionRequest_Source()
+}
+
+type ReserveRedemptionRequest_Code struct {
+	// A code as a customer typed it.
+	Code string `protobuf:"bytes,2,opt,name=code,proto3,oneof"`
+}
+
+type ReserveRedemptionRequest_PromotionCode struct {
+	// `coupons/{coupon}/promotionCodes/{promotion_code}`.
+	PromotionCode string `protobuf:"bytes,3,opt,name=promotion_code,json=promotionCode,proto3,oneof"`
+}
+
+type ReserveRedemptionRequest_Coupon struct {
+	// `coupons/{coupon}`: a coupon applied directly.
+	Coupon string `protobuf:"bytes,4,opt,name=coupon,proto3,oneof"`
+}
+
+func (*ReserveRedemptionRequest_Code) isReserveRedemptionRequest_Source() {}
+
+func (*ReserveRedemptionRequest_PromotionCode) isReserveRedemptionRequest_Source() {}
+
+func (*ReserveRedemptionRequest_Coupon) isReserveRedemptionRequest_Source() {}
+
+// ReserveRedemptionResponse is the response of ReserveRedemption.
+type ReserveRedemptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reservation: a redemption in the state RESERVED.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveRedemptionResponse) Reset() {
+	*x = ReserveRedemptionResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveRedemptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveRedemptionResponse) ProtoMessage() {}
+
+func (x *ReserveRedemptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveRedemptionResponse.ProtoReflect.Descriptor instead.
+func (*ReserveRedemptionResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ReserveRedemptionResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
+// CommitRedemptionRequest is the request of CommitRedemption.
+type CommitRedemptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `coupons/{coupon}/redemptions/{redemption}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Names this commit: 1 to 255 printable ASCII characters. Required.
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The amount to redeem, 0 up to what was reserved, in the minor unit of the
+	// order's currency. Unset means all of it.
+	AmountMinor   *int64 `protobuf:"varint,3,opt,name=amount_minor,json=amountMinor,proto3,oneof" json:"amount_minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitRedemptionRequest) Reset() {
+	*x = CommitRedemptionRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitRedemptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitRedemptionRequest) ProtoMessage() {}
+
+func (x *CommitRedemptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitRedemptionRequest.ProtoReflect.Descriptor instead.
+func (*CommitRedemptionRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CommitRedemptionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CommitRedemptionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CommitRedemptionRequest) GetAmountMinor() int64 {
+	if x != nil && x.AmountMinor != nil {
+		return *x.AmountMinor
+	}
+	return 0
+}
+
+// CommitRedemptionResponse is the response of CommitRedemption.
+type CommitRedemptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The redemption.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitRedemptionResponse) Reset() {
+	*x = CommitRedemptionResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitRedemptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitRedemptionResponse) ProtoMessage() {}
+
+func (x *CommitRedemptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitRedemptionResponse.ProtoReflect.Descriptor instead.
+func (*CommitRedemptionResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CommitRedemptionResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
+// ReleaseRedemptionRequest is the request of ReleaseRedemption.
+type ReleaseRedemptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `coupons/{coupon}/redemptions/{redemption}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Names this release: 1 to 255 printable ASCII characters. Required.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseRedemptionRequest) Reset() {
+	*x = ReleaseRedemptionRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseRedemptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseRedemptionRequest) ProtoMessage() {}
+
+func (x *ReleaseRedemptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseRedemptionRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseRedemptionRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReleaseRedemptionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReleaseRedemptionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// ReleaseRedemptionResponse is the response of ReleaseRedemption.
+type ReleaseRedemptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The redemption.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseRedemptionResponse) Reset() {
+	*x = ReleaseRedemptionResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseRedemptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseRedemptionResponse) ProtoMessage() {}
+
+func (x *ReleaseRedemptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseRedemptionResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseRedemptionResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReleaseRedemptionResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
+// VoidRedemptionRequest is the request of VoidRedemption.
+type VoidRedemptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `coupons/{coupon}/redemptions/{redemption}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Names this void: 1 to 255 printable ASCII characters. Required.
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The amount to take back, 1 up to what is left, in the minor unit of the order's
+	// currency. Unset means all that is left, the use itself when that is nothing.
+	AmountMinor *int64 `protobuf:"varint,3,opt,name=amount_minor,json=amountMinor,proto3,oneof" json:"amount_minor,omitempty"`
+	// Why, for the ledger: up to 200 characters, none of them a control character.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidRedemptionRequest) Reset() {
+	*x = VoidRedemptionRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidRedemptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidRedemptionRequest) ProtoMessage() {}
+
+func (x *VoidRedemptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidRedemptionRequest.ProtoReflect.Descriptor instead.
+func (*VoidRedemptionRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *VoidRedemptionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VoidRedemptionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *VoidRedemptionRequest) GetAmountMinor() int64 {
+	if x != nil && x.AmountMinor != nil {
+		return *x.AmountMinor
+	}
+	return 0
+}
+
+func (x *VoidRedemptionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// VoidRedemptionResponse is the response of VoidRedemption.
+type VoidRedemptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The redemption.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidRedemptionResponse) Reset() {
+	*x = VoidRedemptionResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidRedemptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidRedemptionResponse) ProtoMessage() {}
+
+func (x *VoidRedemptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidRedemptionResponse.ProtoReflect.Descriptor instead.
+func (*VoidRedemptionResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *VoidRedemptionResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
 // GetRedemptionRequest is the request of GetRedemption.
 type GetRedemptionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -439,7 +958,7 @@ type GetRedemptionRequest struct {
 
 func (x *GetRedemptionRequest) Reset() {
 	*x = GetRedemptionRequest{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[4]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +970,7 @@ func (x *GetRedemptionRequest) String() string {
 func (*GetRedemptionRequest) ProtoMessage() {}
 
 func (x *GetRedemptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[4]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +983,7 @@ func (x *GetRedemptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRedemptionRequest.ProtoReflect.Descriptor instead.
 func (*GetRedemptionRequest) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{4}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetRedemptionRequest) GetName() string {
@@ -485,7 +1004,7 @@ type GetRedemptionResponse struct {
 
 func (x *GetRedemptionResponse) Reset() {
 	*x = GetRedemptionResponse{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[5]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +1016,7 @@ func (x *GetRedemptionResponse) String() string {
 func (*GetRedemptionResponse) ProtoMessage() {}
 
 func (x *GetRedemptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[5]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +1029,7 @@ func (x *GetRedemptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRedemptionResponse.ProtoReflect.Descriptor instead.
 func (*GetRedemptionResponse) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{5}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetRedemptionResponse) GetRedemption() *Redemption {
@@ -534,14 +1053,20 @@ type ListRedemptionsRequest struct {
 	// Only those of this customer.
 	CustomerId string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	// Only those of this order.
-	OrderId       string `protobuf:"bytes,6,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	OrderId string `protobuf:"bytes,6,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Only those in this state. Unset means in any.
+	State RedemptionState `protobuf:"varint,7,opt,name=state,proto3,enum=discount.v1.RedemptionState" json:"state,omitempty"`
+	// Only those made at or after this moment.
+	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
+	// Only those made before this moment.
+	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRedemptionsRequest) Reset() {
 	*x = ListRedemptionsRequest{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[6]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +1078,7 @@ func (x *ListRedemptionsRequest) String() string {
 func (*ListRedemptionsRequest) ProtoMessage() {}
 
 func (x *ListRedemptionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[6]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +1091,7 @@ func (x *ListRedemptionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRedemptionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRedemptionsRequest) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{6}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRedemptionsRequest) GetParent() string {
@@ -611,6 +1136,27 @@ func (x *ListRedemptionsRequest) GetOrderId() string {
 	return ""
 }
 
+func (x *ListRedemptionsRequest) GetState() RedemptionState {
+	if x != nil {
+		return x.State
+	}
+	return RedemptionState_REDEMPTION_STATE_UNSPECIFIED
+}
+
+func (x *ListRedemptionsRequest) GetCreatedAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAfter
+	}
+	return nil
+}
+
+func (x *ListRedemptionsRequest) GetCreatedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedBefore
+	}
+	return nil
+}
+
 // ListRedemptionsResponse is the response of ListRedemptions.
 type ListRedemptionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -625,7 +1171,7 @@ type ListRedemptionsResponse struct {
 
 func (x *ListRedemptionsResponse) Reset() {
 	*x = ListRedemptionsResponse{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[7]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +1183,7 @@ func (x *ListRedemptionsResponse) String() string {
 func (*ListRedemptionsResponse) ProtoMessage() {}
 
 func (x *ListRedemptionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[7]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +1196,7 @@ func (x *ListRedemptionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRedemptionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRedemptionsResponse) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{7}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRedemptionsResponse) GetRedemptions() []*Redemption {
@@ -699,13 +1245,56 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x0eRedeemResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption\"\xa6\x02\n" +
+	"\x18ReserveRedemptionRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
+	"\x04code\x18\x02 \x01(\tH\x00R\x04code\x12'\n" +
+	"\x0epromotion_code\x18\x03 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
+	"\x06coupon\x18\x04 \x01(\tH\x00R\x06coupon\x121\n" +
+	"\bcustomer\x18\x05 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
+	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05order\x12+\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\b\n" +
+	"\x06source\"T\n" +
+	"\x19ReserveRedemptionResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption\"\x85\x01\n" +
+	"\x17CommitRedemptionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x12&\n" +
+	"\famount_minor\x18\x03 \x01(\x03H\x00R\vamountMinor\x88\x01\x01B\x0f\n" +
+	"\r_amount_minor\"S\n" +
+	"\x18CommitRedemptionResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption\"M\n" +
+	"\x18ReleaseRedemptionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"T\n" +
+	"\x19ReleaseRedemptionResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption\"\x9b\x01\n" +
+	"\x15VoidRedemptionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x12&\n" +
+	"\famount_minor\x18\x03 \x01(\x03H\x00R\vamountMinor\x88\x01\x01\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reasonB\x0f\n" +
+	"\r_amount_minor\"Q\n" +
+	"\x16VoidRedemptionResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
 	"redemption\"*\n" +
 	"\x14GetRedemptionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"P\n" +
 	"\x15GetRedemptionResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
-	"redemption\"\xcf\x01\n" +
+	"redemption\"\x87\x03\n" +
 	"\x16ListRedemptionsRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -714,13 +1303,20 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x0epromotion_code\x18\x04 \x01(\tR\rpromotionCode\x12\x1f\n" +
 	"\vcustomer_id\x18\x05 \x01(\tR\n" +
 	"customerId\x12\x19\n" +
-	"\border_id\x18\x06 \x01(\tR\aorderId\"|\n" +
+	"\border_id\x18\x06 \x01(\tR\aorderId\x122\n" +
+	"\x05state\x18\a \x01(\x0e2\x1c.discount.v1.RedemptionStateR\x05state\x12?\n" +
+	"\rcreated_after\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
+	"\x0ecreated_before\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\"|\n" +
 	"\x17ListRedemptionsResponse\x129\n" +
 	"\vredemptions\x18\x01 \x03(\v2\x17.discount.v1.RedemptionR\vredemptions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xf5\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x8d\x06\n" +
 	"\x11RedemptionService\x12X\n" +
 	"\fValidateCode\x12 .discount.v1.ValidateCodeRequest\x1a!.discount.v1.ValidateCodeResponse\"\x03\x90\x02\x01\x12F\n" +
-	"\x06Redeem\x12\x1a.discount.v1.RedeemRequest\x1a\x1b.discount.v1.RedeemResponse\"\x03\x90\x02\x02\x12[\n" +
+	"\x06Redeem\x12\x1a.discount.v1.RedeemRequest\x1a\x1b.discount.v1.RedeemResponse\"\x03\x90\x02\x02\x12g\n" +
+	"\x11ReserveRedemption\x12%.discount.v1.ReserveRedemptionRequest\x1a&.discount.v1.ReserveRedemptionResponse\"\x03\x90\x02\x02\x12d\n" +
+	"\x10CommitRedemption\x12$.discount.v1.CommitRedemptionRequest\x1a%.discount.v1.CommitRedemptionResponse\"\x03\x90\x02\x02\x12g\n" +
+	"\x11ReleaseRedemption\x12%.discount.v1.ReleaseRedemptionRequest\x1a&.discount.v1.ReleaseRedemptionResponse\"\x03\x90\x02\x02\x12^\n" +
+	"\x0eVoidRedemption\x12\".discount.v1.VoidRedemptionRequest\x1a#.discount.v1.VoidRedemptionResponse\"\x03\x90\x02\x02\x12[\n" +
 	"\rGetRedemption\x12!.discount.v1.GetRedemptionRequest\x1a\".discount.v1.GetRedemptionResponse\"\x03\x90\x02\x01\x12a\n" +
 	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
@@ -736,49 +1332,76 @@ func file_discount_v1_redemption_service_proto_rawDescGZIP() []byte {
 	return file_discount_v1_redemption_service_proto_rawDescData
 }
 
-var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_discount_v1_redemption_service_proto_goTypes = []any{
-	(*ValidateCodeRequest)(nil),     // 0: discount.v1.ValidateCodeRequest
-	(*ValidateCodeResponse)(nil),    // 1: discount.v1.ValidateCodeResponse
-	(*RedeemRequest)(nil),           // 2: discount.v1.RedeemRequest
-	(*RedeemResponse)(nil),          // 3: discount.v1.RedeemResponse
-	(*GetRedemptionRequest)(nil),    // 4: discount.v1.GetRedemptionRequest
-	(*GetRedemptionResponse)(nil),   // 5: discount.v1.GetRedemptionResponse
-	(*ListRedemptionsRequest)(nil),  // 6: discount.v1.ListRedemptionsRequest
-	(*ListRedemptionsResponse)(nil), // 7: discount.v1.ListRedemptionsResponse
-	(*Customer)(nil),                // 8: discount.v1.Customer
-	(*Order)(nil),                   // 9: discount.v1.Order
-	(*durationpb.Duration)(nil),     // 10: google.protobuf.Duration
-	(*AppliedDiscount)(nil),         // 11: discount.v1.AppliedDiscount
-	(*Ineligibility)(nil),           // 12: discount.v1.Ineligibility
-	(*timestamppb.Timestamp)(nil),   // 13: google.protobuf.Timestamp
-	(*Redemption)(nil),              // 14: discount.v1.Redemption
+	(*ValidateCodeRequest)(nil),       // 0: discount.v1.ValidateCodeRequest
+	(*ValidateCodeResponse)(nil),      // 1: discount.v1.ValidateCodeResponse
+	(*RedeemRequest)(nil),             // 2: discount.v1.RedeemRequest
+	(*RedeemResponse)(nil),            // 3: discount.v1.RedeemResponse
+	(*ReserveRedemptionRequest)(nil),  // 4: discount.v1.ReserveRedemptionRequest
+	(*ReserveRedemptionResponse)(nil), // 5: discount.v1.ReserveRedemptionResponse
+	(*CommitRedemptionRequest)(nil),   // 6: discount.v1.CommitRedemptionRequest
+	(*CommitRedemptionResponse)(nil),  // 7: discount.v1.CommitRedemptionResponse
+	(*ReleaseRedemptionRequest)(nil),  // 8: discount.v1.ReleaseRedemptionRequest
+	(*ReleaseRedemptionResponse)(nil), // 9: discount.v1.ReleaseRedemptionResponse
+	(*VoidRedemptionRequest)(nil),     // 10: discount.v1.VoidRedemptionRequest
+	(*VoidRedemptionResponse)(nil),    // 11: discount.v1.VoidRedemptionResponse
+	(*GetRedemptionRequest)(nil),      // 12: discount.v1.GetRedemptionRequest
+	(*GetRedemptionResponse)(nil),     // 13: discount.v1.GetRedemptionResponse
+	(*ListRedemptionsRequest)(nil),    // 14: discount.v1.ListRedemptionsRequest
+	(*ListRedemptionsResponse)(nil),   // 15: discount.v1.ListRedemptionsResponse
+	(*Customer)(nil),                  // 16: discount.v1.Customer
+	(*Order)(nil),                     // 17: discount.v1.Order
+	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
+	(*AppliedDiscount)(nil),           // 19: discount.v1.AppliedDiscount
+	(*Ineligibility)(nil),             // 20: discount.v1.Ineligibility
+	(*timestamppb.Timestamp)(nil),     // 21: google.protobuf.Timestamp
+	(*Redemption)(nil),                // 22: discount.v1.Redemption
+	(RedemptionState)(0),              // 23: discount.v1.RedemptionState
 }
 var file_discount_v1_redemption_service_proto_depIdxs = []int32{
-	8,  // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
-	9,  // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
-	10, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
-	11, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
-	12, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
-	13, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
-	8,  // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
-	9,  // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
-	14, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
-	14, // 9: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	14, // 10: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
-	0,  // 11: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
-	2,  // 12: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
-	4,  // 13: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
-	6,  // 14: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
-	1,  // 15: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
-	3,  // 16: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
-	5,  // 17: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
-	7,  // 18: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	16, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
+	17, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
+	18, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
+	19, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
+	20, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
+	21, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
+	16, // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
+	17, // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
+	22, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
+	16, // 9: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
+	17, // 10: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
+	18, // 11: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
+	22, // 12: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	22, // 13: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	22, // 14: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	22, // 15: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	22, // 16: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	23, // 17: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
+	21, // 18: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
+	21, // 19: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
+	22, // 20: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
+	0,  // 21: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
+	2,  // 22: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
+	4,  // 23: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
+	6,  // 24: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
+	8,  // 25: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
+	10, // 26: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
+	12, // 27: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
+	14, // 28: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
+	1,  // 29: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
+	3,  // 30: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
+	5,  // 31: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
+	7,  // 32: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
+	9,  // 33: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
+	11, // 34: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
+	13, // 35: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
+	15, // 36: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
+	29, // [29:37] is the sub-list for method output_type
+	21, // [21:29] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_service_proto_init() }
@@ -800,13 +1423,20 @@ func file_discount_v1_redemption_service_proto_init() {
 		(*RedeemRequest_PromotionCode)(nil),
 		(*RedeemRequest_Coupon)(nil),
 	}
+	file_discount_v1_redemption_service_proto_msgTypes[4].OneofWrappers = []any{
+		(*ReserveRedemptionRequest_Code)(nil),
+		(*ReserveRedemptionRequest_PromotionCode)(nil),
+		(*ReserveRedemptionRequest_Coupon)(nil),
+	}
+	file_discount_v1_redemption_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_discount_v1_redemption_service_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_redemption_service_proto_rawDesc), len(file_discount_v1_redemption_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,10 +22,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RedemptionService_ValidateCode_FullMethodName    = "/discount.v1.RedemptionService/ValidateCode"
-	RedemptionService_Redeem_FullMethodName          = "/discount.v1.RedemptionService/Redeem"
-	RedemptionService_GetRedemption_FullMethodName   = "/discount.v1.RedemptionService/GetRedemption"
-	RedemptionService_ListRedemptions_FullMethodName = "/discount.v1.RedemptionService/ListRedemptions"
+	RedemptionService_ValidateCode_FullMethodName      = "/discount.v1.RedemptionService/ValidateCode"
+	RedemptionService_Redeem_FullMethodName            = "/discount.v1.RedemptionService/Redeem"
+	RedemptionService_ReserveRedemption_FullMethodName = "/discount.v1.RedemptionService/ReserveRedemption"
+	RedemptionService_CommitRedemption_FullMethodName  = "/discount.v1.RedemptionService/CommitRedemption"
+	RedemptionService_ReleaseRedemption_FullMethodName = "/discount.v1.RedemptionService/ReleaseRedemption"
+	RedemptionService_VoidRedemption_FullMethodName    = "/discount.v1.RedemptionService/VoidRedemption"
+	RedemptionService_GetRedemption_FullMethodName     = "/discount.v1.RedemptionService/GetRedemption"
+	RedemptionService_ListRedemptions_FullMethodName   = "/discount.v1.RedemptionService/ListRedemptions"
 )
 
 // RedemptionServiceClient is the client API for RedemptionService service.
@@ -36,9 +40,13 @@ const (
 // and for how much, and takes it.
 //
 // Errors are as described at CouponService. A rule or a limit that says no is
-// FAILED_PRECONDITION with RedemptionRefused. UNAVAILABLE with the reason
-// OUTCOME_UNKNOWN means that the request may have taken effect: send it again
-// with the same `request_id`.
+// FAILED_PRECONDITION with RedemptionRefused. What cannot be done to a redemption in
+// its state is FAILED_PRECONDITION with the reason REDEMPTION_ and the state.
+// UNAVAILABLE with the reason OUTCOME_UNKNOWN means that the request may have taken
+// effect: send it again with the same `request_id`.
+//
+// Every RPC that changes something needs a `request_id`. Within one coupon, an id
+// names one redemption or reservation, or one thing done to one of them.
 type RedemptionServiceClient interface {
 	// ValidateCode tells whether Redeem would succeed at this moment, what it
 	// would take off, and if not, every reason why. It changes nothing and holds
@@ -48,6 +56,28 @@ type RedemptionServiceClient interface {
 	// nothing. All limits are taken together or not at all. A retry returns the
 	// same redemption, also when the limit has been reached since.
 	Redeem(ctx context.Context, in *RedeemRequest, opts ...grpc.CallOption) (*RedeemResponse, error)
+	// ReserveRedemption takes one use as Redeem does and keeps it for a limited time,
+	// in which it is committed or released. When the time is over, what it took is
+	// free again. A retry returns the same reservation, whatever became of it.
+	ReserveRedemption(ctx context.Context, in *ReserveRedemptionRequest, opts ...grpc.CallOption) (*ReserveRedemptionResponse, error)
+	// CommitRedemption turns a reservation into a redemption, for all or less of its
+	// amount; the rest is given back. Rules are not asked again: what was reserved
+	// can be committed. A reservation that has expired is committed all the same if
+	// there is room below every limit and its coupon exists, else it is refused with
+	// RedemptionRefused. FAILED_PRECONDITION when it was released, committed or
+	// voided before, or, as AMOUNT_EXCEEDED, when more is asked for than was
+	// reserved.
+	CommitRedemption(ctx context.Context, in *CommitRedemptionRequest, opts ...grpc.CallOption) (*CommitRedemptionResponse, error)
+	// ReleaseRedemption gives a reservation back. One that was released or has
+	// expired already is returned as it is. FAILED_PRECONDITION when it was
+	// committed: VoidRedemption takes it back.
+	ReleaseRedemption(ctx context.Context, in *ReleaseRedemptionRequest, opts ...grpc.CallOption) (*ReleaseRedemptionResponse, error)
+	// VoidRedemption takes a redemption back after a cancellation or a refund, in
+	// whole or a part of its amount. The amount goes back to the budget; when
+	// nothing is left of it, the state is VOIDED and the use goes back to every
+	// limit. FAILED_PRECONDITION when it is not REDEEMED, or, as AMOUNT_EXCEEDED,
+	// when more is asked for than is left.
+	VoidRedemption(ctx context.Context, in *VoidRedemptionRequest, opts ...grpc.CallOption) (*VoidRedemptionResponse, error)
 	// GetRedemption returns a redemption.
 	GetRedemption(ctx context.Context, in *GetRedemptionRequest, opts ...grpc.CallOption) (*GetRedemptionResponse, error)
 	// ListRedemptions returns the redemptions of a coupon in the order of its
@@ -83,6 +113,46 @@ func (c *redemptionServiceClient) Redeem(ctx context.Context, in *RedeemRequest,
 	return out, nil
 }
 
+func (c *redemptionServiceClient) ReserveRedemption(ctx context.Context, in *ReserveRedemptionRequest, opts ...grpc.CallOption) (*ReserveRedemptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReserveRedemptionResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_ReserveRedemption_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *redemptionServiceClient) CommitRedemption(ctx context.Context, in *CommitRedemptionRequest, opts ...grpc.CallOption) (*CommitRedemptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CommitRedemptionResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_CommitRedemption_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *redemptionServiceClient) ReleaseRedemption(ctx context.Context, in *ReleaseRedemptionRequest, opts ...grpc.CallOption) (*ReleaseRedemptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseRedemptionResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_ReleaseRedemption_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *redemptionServiceClient) VoidRedemption(ctx context.Context, in *VoidRedemptionRequest, opts ...grpc.CallOption) (*VoidRedemptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VoidRedemptionResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_VoidRedemption_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *redemptionServiceClient) GetRedemption(ctx context.Context, in *GetRedemptionRequest, opts ...grpc.CallOption) (*GetRedemptionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRedemptionResponse)
@@ -111,9 +181,13 @@ func (c *redemptionServiceClient) ListRedemptions(ctx context.Context, in *ListR
 // and for how much, and takes it.
 //
 // Errors are as described at CouponService. A rule or a limit that says no is
-// FAILED_PRECONDITION with RedemptionRefused. UNAVAILABLE with the reason
-// OUTCOME_UNKNOWN means that the request may have taken effect: send it again
-// with the same `request_id`.
+// FAILED_PRECONDITION with RedemptionRefused. What cannot be done to a redemption in
+// its state is FAILED_PRECONDITION with the reason REDEMPTION_ and the state.
+// UNAVAILABLE with the reason OUTCOME_UNKNOWN means that the request may have taken
+// effect: send it again with the same `request_id`.
+//
+// Every RPC that changes something needs a `request_id`. Within one coupon, an id
+// names one redemption or reservation, or one thing done to one of them.
 type RedemptionServiceServer interface {
 	// ValidateCode tells whether Redeem would succeed at this moment, what it
 	// would take off, and if not, every reason why. It changes nothing and holds
@@ -123,6 +197,28 @@ type RedemptionServiceServer interface {
 	// nothing. All limits are taken together or not at all. A retry returns the
 	// same redemption, also when the limit has been reached since.
 	Redeem(context.Context, *RedeemRequest) (*RedeemResponse, error)
+	// ReserveRedemption takes one use as Redeem does and keeps it for a limited time,
+	// in which it is committed or released. When the time is over, what it took is
+	// free again. A retry returns the same reservation, whatever became of it.
+	ReserveRedemption(context.Context, *ReserveRedemptionRequest) (*ReserveRedemptionResponse, error)
+	// CommitRedemption turns a reservation into a redemption, for all or less of its
+	// amount; the rest is given back. Rules are not asked again: what was reserved
+	// can be committed. A reservation that has expired is committed all the same if
+	// there is room below every limit and its coupon exists, else it is refused with
+	// RedemptionRefused. FAILED_PRECONDITION when it was released, committed or
+	// voided before, or, as AMOUNT_EXCEEDED, when more is asked for than was
+	// reserved.
+	CommitRedemption(context.Context, *CommitRedemptionRequest) (*CommitRedemptionResponse, error)
+	// ReleaseRedemption gives a reservation back. One that was released or has
+	// expired already is returned as it is. FAILED_PRECONDITION when it was
+	// committed: VoidRedemption takes it back.
+	ReleaseRedemption(context.Context, *ReleaseRedemptionRequest) (*ReleaseRedemptionResponse, error)
+	// VoidRedemption takes a redemption back after a cancellation or a refund, in
+	// whole or a part of its amount. The amount goes back to the budget; when
+	// nothing is left of it, the state is VOIDED and the use goes back to every
+	// limit. FAILED_PRECONDITION when it is not REDEEMED, or, as AMOUNT_EXCEEDED,
+	// when more is asked for than is left.
+	VoidRedemption(context.Context, *VoidRedemptionRequest) (*VoidRedemptionResponse, error)
 	// GetRedemption returns a redemption.
 	GetRedemption(context.Context, *GetRedemptionRequest) (*GetRedemptionResponse, error)
 	// ListRedemptions returns the redemptions of a coupon in the order of its
@@ -143,6 +239,18 @@ func (UnimplementedRedemptionServiceServer) ValidateCode(context.Context, *Valid
 }
 func (UnimplementedRedemptionServiceServer) Redeem(context.Context, *RedeemRequest) (*RedeemResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Redeem not implemented")
+}
+func (UnimplementedRedemptionServiceServer) ReserveRedemption(context.Context, *ReserveRedemptionRequest) (*ReserveRedemptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReserveRedemption not implemented")
+}
+func (UnimplementedRedemptionServiceServer) CommitRedemption(context.Context, *CommitRedemptionRequest) (*CommitRedemptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CommitRedemption not implemented")
+}
+func (UnimplementedRedemptionServiceServer) ReleaseRedemption(context.Context, *ReleaseRedemptionRequest) (*ReleaseRedemptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseRedemption not implemented")
+}
+func (UnimplementedRedemptionServiceServer) VoidRedemption(context.Context, *VoidRedemptionRequest) (*VoidRedemptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VoidRedemption not implemented")
 }
 func (UnimplementedRedemptionServiceServer) GetRedemption(context.Context, *GetRedemptionRequest) (*GetRedemptionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRedemption not implemented")
@@ -207,6 +315,78 @@ func _RedemptionService_Redeem_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RedemptionService_ReserveRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReserveRedemptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).ReserveRedemption(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_ReserveRedemption_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).ReserveRedemption(ctx, req.(*ReserveRedemptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RedemptionService_CommitRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CommitRedemptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).CommitRedemption(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_CommitRedemption_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).CommitRedemption(ctx, req.(*CommitRedemptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RedemptionService_ReleaseRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseRedemptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).ReleaseRedemption(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_ReleaseRedemption_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).ReleaseRedemption(ctx, req.(*ReleaseRedemptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RedemptionService_VoidRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VoidRedemptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).VoidRedemption(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_VoidRedemption_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).VoidRedemption(ctx, req.(*VoidRedemptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RedemptionService_GetRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRedemptionRequest)
 	if err := dec(in); err != nil {
@@ -257,6 +437,22 @@ var RedemptionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Redeem",
 			Handler:    _RedemptionService_Redeem_Handler,
+		},
+		{
+			MethodName: "ReserveRedemption",
+			Handler:    _RedemptionService_ReserveRedemption_Handler,
+		},
+		{
+			MethodName: "CommitRedemption",
+			Handler:    _RedemptionService_CommitRedemption_Handler,
+		},
+		{
+			MethodName: "ReleaseRedemption",
+			Handler:    _RedemptionService_ReleaseRedemption_Handler,
+		},
+		{
+			MethodName: "VoidRedemption",
+			Handler:    _RedemptionService_VoidRedemption_Handler,
 		},
 		{
 			MethodName: "GetRedemption",

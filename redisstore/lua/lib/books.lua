@@ -1,0 +1,280 @@
+-- Copyright 2026 The discountd Authors
+-- SPDX-License-Identifier: Apache-2.0
+
+-- Library "books": the counters of a coupon as one script sees and changes them.
+-- What is needed is read once, changed in memory by any number of decisions, and
+-- written once at the end, so that a batch costs as many Redis calls as a single
+-- request. Every read also proves the key's type, so that no write can fail.
+-- Needs the library "promotion".
+
+-- books_open returns nil when there is no such coupon. The key of a bucket of
+-- promotion codes is that of promotions, a colon, and the first four characters
+-- of the code's id.
+local function books_open(head, customers, promotions)
+  local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd')
+  if not h[1] then
+    return nil
+  end
+  return {
+    head = head, customers = customers, promotions = promotions,
+    state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
+    redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
+    codes = {}, uses = {}, spent = {}, -- as they stand, by code id, field, currency
+    codes_changed = {}, uses_changed = {}, spent_changed = {},
+  }
+end
+
+-- Lua passes on no more than some 8,000 values at once.
+local VALUES_PER_CALL = 4000
+
+-- books_read returns many fields of a hash.
+local function books_read(key, fields)
+  if #fields <= VALUES_PER_CALL then
+    return redis.call('HMGET', key, unpack(fields))
+  end
+  local values = {}
+  for from = 1, #fields, VALUES_PER_CALL do
+    local to = math.min(from + VALUES_PER_CALL - 1, #fields)
+    for i, value in ipairs(redis.call('HMGET', key, unpack(fields, from, to))) do
+      values[from + i - 1] = value
+    end
+  end
+  return values
+end
+
+-- books_store sets many fields of a hash, given as fields and values in turns.
+local function books_store(key, pairs_of)
+  for from = 1, #pairs_of, VALUES_PER_CALL do
+    redis.call('HSET', key, unpack(pairs_of, from, math.min(from + VALUES_PER_CALL - 1, #pairs_of)))
+  end
+end
+
+local function books_bucket(b, code)
+  return b.promotions .. ':' .. string.sub(code, 1, 4)
+end
+
+-- books_fetch_codes reads the records of many promotion codes, one call a bucket.
+local function books_fetch_codes(b, codes)
+  local fields_in = {}
+  for _, code in ipairs(codes) do
+    if code ~= '' and not b.codes[code] then
+      b.codes[code] = {}
+      local bucket = books_bucket(b, code)
+      fields_in[bucket] = fields_in[bucket] or { codes = {}, fields = {} }
+      table.insert(fields_in[bucket].codes, code)
+      table.insert(fields_in[bucket].fields, string.sub(code, 5))
+    end
+  end
+  for bucket, wanted in pairs(fields_in) do
+    local texts = books_read(bucket, wanted.fields)
+    for i, code in ipairs(wanted.codes) do
+      local p = promotion_parse(texts[i]) or { version = '' }
+      p.redeemed, p.held = tonumber(p.redeemed), tonumber(p.held)
+      p.max, p.max_customer = tonumber(p.max), tonumber(p.max_customer)
+      b.codes[code] = p
+    end
+  end
+end
+
+local function books_code(b, code)
+  if not b.codes[code] then
+    books_fetch_codes(b, { code })
+  end
+  return b.codes[code]
+end
+
+-- books_use_field names the count of what an identity has used of the coupon, or
+-- of one of its promotion codes.
+local function books_use_field(code, identity)
+  return code == '' and identity or code .. '/' .. identity
+end
+
+-- books_fetch_uses reads many counts in one call.
+local function books_fetch_uses(b, fields)
+  local missing = {}
+  for _, field in ipairs(fields) do
+    if not b.uses[field] then
+      b.uses[field] = 0
+      missing[#missing + 1] = field
+    end
+  end
+  if #missing > 0 then
+    local counts = books_read(b.customers, missing)
+    for i, field in ipairs(missing) do
+      b.uses[field] = tonumber(counts[i] or '0')
+    end
+  end
+end
+
+local function books_use_fields(code, identities, out)
+  for _, identity in ipairs(identities) do
+    out[#out + 1] = identity
+    if code ~= '' then
+      out[#out + 1] = books_use_field(code, identity)
+    end
+  end
+  return out
+end
+
+-- books_periods reads a text of limit:field pairs, the counts of one period each.
+local function books_periods(text)
+  local periods = {}
+  for limit, field in string.gmatch(text, '(%d+):(%S+)') do
+    periods[#periods + 1] = { limit = tonumber(limit), field = field }
+  end
+  return periods
+end
+
+-- books_spent is what was taken off in a currency, reservations included: all of
+-- it, the part that counts against a budget for some products, and the limit of
+-- the budget, if there is one.
+local function books_spent(b, currency)
+  local s = b.spent[currency]
+  if not s then
+    local h = redis.call('HMGET', b.head, 'b:' .. currency, 'B:' .. currency, 'l:' .. currency, 'f:' .. currency)
+    s = {
+      total = tonumber(h[1] or '0'), scoped = tonumber(h[2] or '0'),
+      limit = tonumber(h[3] or ''), for_products = h[4] == '1',
+    }
+    b.spent[currency] = s
+  end
+  return s
+end
+
+-- What is counted is counted exactly, in a number that can hold it.
+local MAX_AMOUNT = 9007199254740991
+
+-- books_budget returns a letter when an amount does not fit, and what is left: X
+-- nothing is, or the sum could no longer be exact, Y less than wanted.
+local function books_budget(b, currency, total, scoped)
+  if currency == '' then
+    return ''
+  end
+  local s = books_spent(b, currency)
+  if total > MAX_AMOUNT - s.total then
+    return 'X'
+  end
+  local wanted, counted = total, s.total
+  if s.for_products then
+    wanted, counted = scoped, s.scoped
+  end
+  if not s.limit or wanted == 0 or wanted <= s.limit - counted then
+    return ''
+  end
+  if counted >= s.limit then
+    return 'X'
+  end
+  return 'Y', string.format('%.0f', s.limit - counted)
+end
+
+-- books_spend adds to what was taken off.
+local function books_spend(b, currency, total, scoped)
+  if currency ~= '' and (total ~= 0 or scoped ~= 0) then
+    local s = books_spent(b, currency)
+    s.total, s.scoped = s.total + total, s.scoped + scoped
+    b.spent_changed[currency] = s
+  end
+end
+
+-- books_limits returns a letter for every limit that leaves no room for one more
+-- use: C the coupon's, P the promotion code's, R either of them while reservations
+-- may still give some back, U the coupon's per customer, V the promotion code's
+-- per customer, T one of a period. Empty means there is room.
+local function books_limits(b, code, identities, periods)
+  local reached = ''
+  if b.max and b.redeemed + b.held >= b.max then
+    reached = reached .. (b.redeemed >= b.max and 'C' or 'R')
+  end
+  local p = code ~= '' and books_code(b, code) or {}
+  if p.max and p.redeemed + p.held >= p.max then
+    reached = reached .. (p.redeemed >= p.max and 'P' or 'R')
+  end
+  books_fetch_uses(b, books_use_fields(code, identities, {}))
+  for _, identity in ipairs(identities) do
+    if b.customer_max and b.uses[identity] >= b.customer_max then
+      reached = reached .. 'U'
+    end
+    if p.max_customer and b.uses[books_use_field(code, identity)] >= p.max_customer then
+      reached = reached .. 'V'
+    end
+  end
+  for _, period in ipairs(periods) do
+    books_fetch_uses(b, { period.field })
+    if b.uses[period.field] >= period.limit then
+      reached = reached .. 'T'
+    end
+  end
+  return reached
+end
+
+-- books_add changes what is redeemed and held by the numbers given, and what each
+-- identity has used, and what was used in each period, by their sum.
+local function books_add(b, code, identities, periods, redeemed, held)
+  b.redeemed, b.held = b.redeemed + redeemed, b.held + held
+  if code ~= '' then
+    local p = books_code(b, code)
+    p.redeemed, p.held = p.redeemed + redeemed, p.held + held
+    b.codes_changed[code] = true
+  end
+  local both = redeemed + held
+  if both ~= 0 then
+    local fields = books_use_fields(code, identities, {})
+    for _, period in ipairs(periods) do
+      fields[#fields + 1] = period.field
+    end
+    books_fetch_uses(b, fields)
+    for _, field in ipairs(fields) do
+      b.uses[field] = b.uses[field] + both
+      b.uses_changed[field] = true
+    end
+  end
+end
+
+-- books_write stores everything that has changed.
+local function books_write(b)
+  local head = {
+    'r', string.format('%d', b.redeemed), 'h', string.format('%d', b.held),
+    'q', string.format('%d', b.length), 'd', b.due,
+  }
+  for currency, s in pairs(b.spent_changed) do
+    head[#head + 1] = 'b:' .. currency
+    head[#head + 1] = string.format('%.0f', s.total)
+    if s.scoped ~= 0 or s.for_products then
+      head[#head + 1] = 'B:' .. currency
+      head[#head + 1] = string.format('%.0f', s.scoped)
+    end
+  end
+  redis.call('HSET', b.head, unpack(head))
+  local by_bucket = {}
+  for code in pairs(b.codes_changed) do
+    local p = b.codes[code]
+    local text = promotion_text({
+      state = p.state, token = p.token, version = p.version,
+      redeemed = string.format('%d', p.redeemed), held = string.format('%d', p.held),
+      max = p.max and string.format('%.0f', p.max) or '',
+      max_customer = p.max_customer and string.format('%.0f', p.max_customer) or '',
+      expires = p.expires,
+    })
+    local bucket = books_bucket(b, code)
+    by_bucket[bucket] = by_bucket[bucket] or {}
+    table.insert(by_bucket[bucket], string.sub(code, 5))
+    table.insert(by_bucket[bucket], text)
+  end
+  for bucket, values in pairs(by_bucket) do
+    books_store(bucket, values)
+  end
+  local values = {}
+  for field in pairs(b.uses_changed) do
+    values[#values + 1] = field
+    values[#values + 1] = string.format('%d', b.uses[field])
+  end
+  books_store(b.customers, values)
+end
+
+-- books_identities drops the empty ones of two identities.
+local function books_identities(one, two)
+  if one == '' then
+    return {}
+  end
+  return two == '' and { one } or { one, two }
+end

@@ -1,0 +1,142 @@
+-- Copyright 2026 The discountd Authors
+-- SPDX-License-Identifier: Apache-2.0
+
+-- settle decides commits, releases and voids of redemptions of one
+-- coupon, in the order given. Each is decided as if it were alone.
+--
+-- C commits a reservation, for the amount given or all of it; one that has expired
+-- takes its capacity again if there is room. L releases a reservation; one that is
+-- released or expired already stays as it is. V voids a redemption, in whole or by
+-- the amount given; voiding all that is left is voiding the whole, which gives the
+-- use back.
+-- USES     promotion books ledger holds
+-- KEYS     head requests customers holds ledger promotions
+-- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
+-- OUTCOMES decided absent
+-- EACH     settled replay reused state amount limit again
+local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local page_size, now = tonumber(ARGV[1]), ARGV[2]
+local FIRST, STRIDE = 2, 9
+
+local b = books_open(head, customers, promotions)
+if not b then
+  return { 'absent' }
+end
+holds_expire(b, ledger, holds, page_size, now)
+
+local function amount_text(amount)
+  return string.format('%.0f', amount)
+end
+
+-- Each of these changes the record and the books, and adds its note to the record,
+-- or returns why it cannot.
+local settle = {}
+
+function settle.C(o, r)
+  local granted = tonumber(r.granted)
+  local amount = o.amount == '' and granted or tonumber(o.amount)
+  if r.state ~= 'H' and r.state ~= 'E' then
+    return 'state', ''
+  end
+  if amount > granted then
+    return 'amount', amount_text(granted)
+  end
+  local was = ledger_taken(r)
+  r.granted = amount_text(amount)
+  local is = ledger_taken(r)
+  if r.state == 'E' then
+    local short, left = books_budget(b, is.currency, is.total, is.scoped)
+    local reached = books_limits(b, is.code, is.identities, is.periods) .. short
+    if b.state ~= 'A' then
+      reached = reached .. 'D'
+    end
+    if reached ~= '' then
+      if holds_are_due(b, now) then
+        return 'again', ''
+      end
+      return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
+    end
+    books_add(b, is.code, is.identities, is.periods, 1, 0)
+    books_spend(b, is.currency, is.total, is.scoped)
+  else
+    redis.call('ZREM', holds, o.position)
+    books_add(b, is.code, is.identities, is.periods, 1, -1)
+    books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
+  end
+  r.state, r.rest = 'R', r.rest .. '\t' .. o.note
+end
+
+function settle.L(o, r)
+  if r.state == 'L' or r.state == 'E' then
+    return
+  end
+  if r.state ~= 'H' then
+    return 'state', ''
+  end
+  local t = ledger_taken(r)
+  redis.call('ZREM', holds, o.position)
+  books_add(b, t.code, t.identities, t.periods, 0, -1)
+  books_spend(b, t.currency, -t.total, -t.scoped)
+  r.state, r.rest = 'L', r.rest .. '\t' .. o.note
+end
+
+function settle.V(o, r)
+  if r.state ~= 'R' then
+    return 'state', ''
+  end
+  local was = ledger_taken(r)
+  local amount = o.amount == '' and was.total or tonumber(o.amount)
+  if amount > was.total then
+    return 'amount', amount_text(was.total)
+  end
+  r.voided = amount_text(tonumber(r.voided) + amount)
+  local is = ledger_taken(r)
+  books_spend(b, was.currency, is.total - was.total, is.scoped - was.scoped)
+  if is.total == 0 then
+    books_add(b, was.code, o.identities, was.periods, -1, 0)
+    r.state = 'V'
+  end
+  r.rest = table.concat({ r.rest, '\t', o.note, '\31', amount_text(amount), '\31', o.detail })
+end
+
+local function decide(o)
+  local seen = redis.call('HGET', requests, o.request)
+  local mine = string.format('%s %s %s', o.position, o.kind, o.fingerprint)
+  if seen and seen ~= mine then
+    return 'reused', ''
+  end
+  local found = ledger_read(ledger, o.position, page_size)
+  if not found then
+    return 'state', ''
+  end
+  local r = ledger_split(found)
+  if seen then
+    return 'replay', ledger_text(r)
+  end
+  if r.state == 'H' then
+    local due = redis.call('ZSCORE', holds, o.position)
+    if due and tonumber(due) <= tonumber(now) then
+      hold_end(b, ledger, holds, o.position, page_size, r, 'E')
+    end
+  end
+  local refusal, value = settle[o.kind](o, r)
+  if refusal then
+    return refusal, refusal == 'state' and ledger_text(r) or value
+  end
+  local text = ledger_text(r)
+  ledger_write(ledger, o.position, page_size, text)
+  redis.call('HSET', requests, o.request, mine)
+  return 'settled', text
+end
+
+local out = { 'decided' }
+for a = FIRST, #ARGV - STRIDE, STRIDE do
+  out[#out + 1], out[#out + 2] = decide({
+    kind = ARGV[a + 1], request = ARGV[a + 2], fingerprint = ARGV[a + 3], position = tonumber(ARGV[a + 4]),
+    identities = books_identities(ARGV[a + 5], ARGV[a + 6]),
+    amount = ARGV[a + 7], note = ARGV[a + 8], detail = ARGV[a + 9],
+  })
+end
+holds_next(b, holds)
+books_write(b)
+return out

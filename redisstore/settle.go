@@ -1,0 +1,94 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// Commit turns a reservation into a redemption, for the amount given or all that
+// was reserved. One that has expired takes its capacity again if there is room,
+// else it fails with a RefusedError.
+func (s *Store) Commit(ctx context.Context, cmd domain.CommitRedemption) (domain.Redemption, error) {
+	return s.settleOne(ctx, settlement{
+		kind: "C", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
+		amount: cmd.Amount, note: noteCommitted,
+	})
+}
+
+// Release gives a reservation back. One that was released or has expired already
+// is returned as it is.
+func (s *Store) Release(ctx context.Context, cmd domain.ReleaseRedemption) (domain.Redemption, error) {
+	return s.settleOne(ctx, settlement{
+		kind: "L", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd), note: noteReleased,
+	})
+}
+
+// Void takes a redemption back, in whole or in part.
+func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (domain.Redemption, error) {
+	return s.settleOne(ctx, settlement{
+		kind: "V", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
+		amount: cmd.Amount, note: noteVoided, reason: cmd.Reason,
+	})
+}
+
+// maxVoids is how often a redemption can be voided in part: its record keeps each.
+const maxVoids = 100
+
+// settlement is one thing to be done to a redemption.
+type settlement struct {
+	kind                 string // C commit, L release, V void
+	name                 domain.RedemptionName
+	request, fingerprint string
+	amount               *int64
+	note, reason         string
+}
+
+func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption, error) {
+	r, err := s.Redemption(ctx, t.name)
+	if err != nil {
+		return domain.Redemption{}, err
+	}
+	if t.kind == "V" && len(r.Voids) >= maxVoids && !slices.ContainsFunc(r.Voids, func(v domain.Void) bool { return v.RequestID == t.request }) {
+		return domain.Redemption{}, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
+	}
+	var who [2]domain.Identity
+	copy(who[:], r.Identities())
+	position, _ := t.name.ID.Position()
+	outcome, value, err := s.decide(ctx, settle, t.name.Coupon,
+		t.kind, requestKey(t.request), t.fingerprint, position,
+		string(who[0]), string(who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
+	if err != nil {
+		return domain.Redemption{}, err
+	}
+	switch outcome {
+	case "settled", outcomeReplay, "state":
+		after, err := parseRecord(t.name.Coupon, position, value)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		if outcome == "state" {
+			return domain.Redemption{}, &domain.RedemptionStateError{Name: t.name, State: after.State}
+		}
+		return s.effective(after), nil
+	case outcomeReused:
+		return domain.Redemption{}, domain.ErrRequestIDReused
+	case "amount":
+		var n numbers
+		return domain.Redemption{}, &domain.AmountExceededError{Name: t.name, LimitMinor: n.parse(value)}
+	case "limit":
+		st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: r.PromotionCode})
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		against := limitsReached(value, &st.Snapshot, currencyOf(&r), r.PeriodLimitReached, s.now())
+		return domain.Redemption{}, &domain.RefusedError{Ineligibilities: against}
+	default:
+		return domain.Redemption{}, fmt.Errorf("redisstore: settle decided %q", outcome)
+	}
+}
