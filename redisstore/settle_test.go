@@ -298,10 +298,14 @@ func TestEveryStateAllowsWhatItShould(t *testing.T) {
 		for state, create := range in {
 			for name, do := range does {
 				n++
+				before := e.coupon("a")
 				r := create()
 				want, allowed := becomes[state.String()+" "+name]
 				if allowed {
 					e.settled(want)(do(r.Name))
+					if got := e.coupon("a"); want != domain.RedemptionRedeemed && (got.Redeemed != before.Redeemed || got.Held != before.Held) {
+						t.Errorf("%s of what is %v left %d redeemed and %d held, of %d and %d", name, state, got.Redeemed, got.Held, before.Redeemed, before.Held)
+					}
 					continue
 				}
 				e.unchanged(name+" of what is "+state.String(), func() {
