@@ -130,6 +130,11 @@ func TestBudgetHoldsForReservations(t *testing.T) {
 		wantReasons(t, err, domain.BudgetInsufficient)
 		e.settled(domain.RedemptionRedeemed)(e.commit(held.Name, "c", pointer(int64(1_500))))
 		e.spent("a", 2_500, 0)
+
+		e.createCoupon(percentOff("b", budgetOf(domain.Budget{Limit: euros(2_500)})))
+		held = e.reserve(time.Minute, byCoupon("h", "b"))
+		e.settled(domain.RedemptionRedeemed)(e.commit(held.Name, "c", pointer(int64(1_500))))
+		e.spent("b", 1_500, 0)
 	})
 }
 

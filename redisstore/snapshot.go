@@ -61,7 +61,8 @@ type state struct {
 
 // read returns the state of a subject at one moment, or a NotFoundError for the
 // coupon or the promotion code. Reservations whose time is over do not count in
-// it: it ends those that it meets.
+// it: it ends those that it meets. Where the server takes no writes they count
+// until it does, and reading goes on.
 func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 	for {
 		st, err := s.readCounts(ctx, o, nil)
@@ -70,10 +71,13 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 		}
 		now := s.now()
 		if !st.HoldsDue.IsZero() && !st.HoldsDue.After(now) {
-			if err := s.expireHolds(ctx, o.coupon, now); err != nil {
+			err := s.expireHolds(ctx, o.coupon, now)
+			if err == nil {
+				continue
+			}
+			if u, ok := errors.AsType[*domain.UnavailableError](err); !ok || u.OutcomeUnknown {
 				return nil, err
 			}
-			continue
 		}
 		// Which periods count is told by what was just read: read it again with
 		// them.
