@@ -21,7 +21,7 @@ var plotTemplate = template.Must(template.New("plot").Funcs(template.FuncMap{
 
 // The measures of the plot, in pixels.
 const (
-	plotLabels   = 330 // the names on the left
+	plotLabels   = 380 // the names on the left
 	plotBars     = 500
 	plotRow      = 20
 	plotTop      = 56
