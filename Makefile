@@ -20,6 +20,9 @@ BASELINE := proto/baseline.binpb
 # Everything that is built and not committed.
 BUILD := build
 
+# How long each fuzz test looks for new inputs.
+FUZZ_TIME := 1m
+
 # Go files written by hand.
 GO_FILES = $$(git ls-files --cached --others --exclude-standard '*.go' ':!gen/')
 
@@ -46,9 +49,17 @@ test: ## Run all tests with the race detector; installs redis-server if missing.
 	@tools/run-tests -race -timeout=20m ./...
 
 .PHONY: torture
-torture: ## Run the long forms of the tests: storms, kills, faults.
+torture: ## Run the long forms of the tests: storms, kills, faults; then fuzz.
 	@tools/ensure redis cc
 	@TORTURE=1 tools/run-tests -race -timeout=2h ./...
+	@$(MAKE) fuzz
+
+.PHONY: fuzz
+fuzz: ## Look for inputs that no rule holds for, FUZZ_TIME for each fuzz test.
+	@names=$$(go test -list='^Fuzz' ./domain | grep '^Fuzz'); \
+	for name in $$names; do \
+		go test ./domain -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZ_TIME) || exit; \
+	done
 
 .PHONY: e2e
 e2e: build ## Drive the built binary through grpcurl.

@@ -51,19 +51,22 @@ func (s *scope) selects(l *OrderLine) bool {
 	if s.all {
 		return true
 	}
-	if s.unpriced || s.appliesTo.ExcludeSaleItems && l.OnSale || s.excludedProducts.has(l.ProductID) {
+	if s.unpriced || s.excludes(l) {
 		return false
 	}
 	if r := s.priced; r != nil && (l.UnitAmountMinor < r.Min || r.Max != nil && l.UnitAmountMinor > *r.Max) {
-		return false
-	}
-	if s.excludedCategories.hasAny(l.CategoryIDs) {
 		return false
 	}
 	if len(s.products.names) == 0 && len(s.categories.names) == 0 {
 		return true
 	}
 	return s.products.has(l.ProductID) || s.categories.hasAny(l.CategoryIDs)
+}
+
+// excludes reports whether the scope names a line as one to leave out.
+func (s *scope) excludes(l *OrderLine) bool {
+	return s.appliesTo.ExcludeSaleItems && l.OnSale ||
+		s.excludedProducts.has(l.ProductID) || s.excludedCategories.hasAny(l.CategoryIDs)
 }
 
 // nameSet is a list of names to look up in.

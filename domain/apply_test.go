@@ -63,7 +63,7 @@ func TestEveryReasonThatSpeaksAgainstAnOrderIsTold(t *testing.T) {
 		{
 			"everything at once",
 			Terms{
-				Discount: Discount{AmountOff: &AmountOff{yen}}, AppliesTo: AppliesTo{Products: []string{"hat"}},
+				Discount: Discount{AmountOff: &AmountOff{Amounts: yen}}, AppliesTo: AppliesTo{Products: []string{"hat"}},
 				Conditions: OrderConditions{MinimumAmounts: eur(3_501), MinimumQuantity: &six},
 			},
 			[]Ineligibility{
@@ -73,9 +73,9 @@ func TestEveryReasonThatSpeaksAgainstAnOrderIsTold(t *testing.T) {
 				{Reason: CurrencyMismatch},
 			},
 		},
-		{"amount in another currency", Terms{Discount: Discount{AmountOff: &AmountOff{yen}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
+		{"amount in another currency", Terms{Discount: Discount{AmountOff: &AmountOff{Amounts: yen}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
 		{"price in another currency", Terms{Discount: Discount{PriceOverride: &PriceOverride{yen}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
-		{"shipping in another currency", Terms{Discount: Discount{ShippingOff: &ShippingOff{AmountOff: &AmountOff{yen}}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
+		{"shipping in another currency", Terms{Discount: Discount{ShippingOff: &ShippingOff{AmountOff: &AmountOff{Amounts: yen}}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
 		{"group in another currency", Terms{Discount: Discount{GroupAmountOff: &GroupAmountOff{1, yen, nil}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
 		{"bundle in another currency", Terms{Discount: Discount{BundlePrice: &BundlePrice{1, yen, nil}}}, []Ineligibility{{Reason: CurrencyMismatch}}},
 		{
@@ -94,6 +94,13 @@ func TestEveryReasonThatSpeaksAgainstAnOrderIsTold(t *testing.T) {
 				{Thresholds: eur(2_001), PercentOff: &PercentOff{1}}, {Thresholds: eur(3_000), PercentOff: &PercentOff{2}},
 			}}}},
 			[]Ineligibility{minimum(2_001, 2_000)},
+		},
+		{
+			"below the lowest tier by quantity",
+			Terms{AppliesTo: mugs, Discount: Discount{OrderTiers: &OrderTiers{[]OrderTier{
+				{MinimumQuantity: &five, PercentOff: &PercentOff{1}}, {MinimumQuantity: &six, PercentOff: &PercentOff{2}},
+			}}}},
+			[]Ineligibility{{Reason: MinimumQuantityNotMet, RequiredQuantity: 5, ActualQuantity: 2}},
 		},
 		{
 			"no listed product reaches its first tier",

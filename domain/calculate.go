@@ -26,7 +26,7 @@ func (w *work) discount(original bool) Ineligibility {
 		w.percentOff(d.PercentOff.BasisPoints)
 		return Ineligibility{}
 	case d.AmountOff != nil:
-		return w.amountOff(d.AmountOff.Amounts)
+		return w.amountOff(d.AmountOff)
 	case d.PriceOverride != nil:
 		return w.priceOverride(d.PriceOverride)
 	case d.OrderTiers != nil:
@@ -158,17 +158,28 @@ func shareOf(runs []run, p BasisPoints, floorless bool) int64 {
 
 // amountOff takes the amount in the order's currency, as the allocation says.
 // What a floor or a cap keeps from a line goes to the lines that have room.
-func (w *work) amountOff(amounts []Money) Ineligibility {
-	amount, ok := AmountIn(amounts, w.order.Currency)
+func (w *work) amountOff(a *AmountOff) Ineligibility {
+	amount, ok := AmountIn(a.Amounts, w.order.Currency)
 	if !ok {
 		return Ineligibility{Reason: CurrencyMismatch}
 	}
 	switch w.terms.Allocation {
 	case PerUnit:
 		w.allocation, w.roundingScope = PerUnit, RoundPerUnit
+		additional := amount
+		if len(a.AdditionalAmounts) > 0 {
+			additional, _ = AmountIn(a.AdditionalAmounts, w.order.Currency)
+			w.cutFirstUnits()
+		}
+		line := int32(-1)
 		for i := range w.runs {
-			if r := &w.runs[i]; r.eligible {
-				r.take = min(amount, r.room)
+			r := &w.runs[i]
+			if !r.eligible {
+				continue
+			}
+			r.take = min(additional, r.room)
+			if r.line != line {
+				line, r.take = r.line, min(amount, r.room)
 			}
 		}
 		w.capTotal()
@@ -192,6 +203,28 @@ func (w *work) amountOff(amounts []Money) Ineligibility {
 	return Ineligibility{}
 }
 
+// cutFirstUnits makes the first eligible unit of each line a run of its own.
+func (w *work) cutFirstUnits() {
+	var pieces []piece
+	line := int32(-1)
+	for i := range w.runs {
+		r := &w.runs[i]
+		if !r.eligible {
+			continue
+		}
+		rest := r.quantity
+		if r.line != line {
+			line = r.line
+			rest--
+			pieces = append(pieces, piece{place: i, quantity: 1, eligible: true})
+		}
+		if rest > 0 {
+			pieces = append(pieces, piece{place: i, quantity: rest, eligible: true})
+		}
+	}
+	w.runs = cut(w.runs, pieces)
+}
+
 // priceOverride brings every eligible unit down to a price.
 func (w *work) priceOverride(p *PriceOverride) Ineligibility {
 	amount, ok := AmountIn(p.UnitAmounts, w.order.Currency)
@@ -208,36 +241,32 @@ func (w *work) priceOverride(p *PriceOverride) Ineligibility {
 	return Ineligibility{}
 }
 
-// orderTiers gives the reward of the highest tier that the eligible amount
-// reaches.
+// orderTiers gives the reward of the highest tier that the eligible lines reach.
 func (w *work) orderTiers(o *OrderTiers) Ineligibility {
-	currency := w.order.Currency
 	var best *OrderTier
-	named := false // some tier has a threshold in this currency
 	for i := range o.Tiers {
-		tier := &o.Tiers[i]
-		threshold, ok := AmountIn(tier.Thresholds, currency)
-		named = named || ok
-		if len(tier.Thresholds) == 0 || ok && w.eligibleAmount >= threshold {
+		if tier := &o.Tiers[i]; w.notReached(tier).Reason == 0 {
 			best = tier
 		}
 	}
 	switch {
-	case best == nil && !named:
-		return Ineligibility{Reason: CurrencyMismatch}
 	case best == nil:
-		lowest, _ := AmountIn(o.Tiers[0].Thresholds, currency)
-		return Ineligibility{
-			Reason:   MinimumAmountNotMet,
-			Required: Money{currency, lowest},
-			Actual:   Money{currency, w.eligibleAmount},
-		}
+		return w.notReached(&o.Tiers[0])
 	case best.PercentOff != nil:
 		w.percentOff(best.PercentOff.BasisPoints)
 		return Ineligibility{}
 	default:
-		return w.amountOff(best.AmountOff.Amounts)
+		return w.amountOff(best.AmountOff)
 	}
+}
+
+// notReached returns what the eligible lines lack for a tier.
+func (w *work) notReached(tier *OrderTier) Ineligibility {
+	if n := tier.MinimumQuantity; n != nil && w.eligibleQuantity < *n {
+		return Ineligibility{Reason: MinimumQuantityNotMet, RequiredQuantity: *n, ActualQuantity: w.eligibleQuantity}
+	}
+	i, _ := minimumNotMet(tier.Thresholds, w.order.Currency, w.eligibleAmount)
+	return i
 }
 
 // priceTiers brings the units of the listed products down to the price of the

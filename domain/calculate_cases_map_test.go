@@ -50,6 +50,9 @@ func (d *caseDiscount) single(currency Currency) (t Terms, why string) {
 	money := func(amount int64) []Money { return []Money{{currency, amount}} }
 	percent := func(value int64) *PercentOff { return &PercentOff{BasisPoints(value)} }
 
+	if d.Budget != nil && d.Budget.Type != "usage" {
+		return t, fmt.Sprintf("a budget of %s is taken when the redemption is recorded, not computed", d.Budget.Type)
+	}
 	if why := t.scopeOf(d, currency); why != "" {
 		return t, why
 	}
@@ -75,22 +78,33 @@ func (d *caseDiscount) single(currency Currency) (t Terms, why string) {
 		t.Discount.PercentOff = percent(d.Value)
 	case "amount":
 		if d.Scope == "shipping" {
-			t.Discount.ShippingOff = &ShippingOff{AmountOff: &AmountOff{money(d.Value)}}
+			t.Discount.ShippingOff = &ShippingOff{AmountOff: &AmountOff{Amounts: money(d.Value)}}
 			break
 		}
-		t.Discount.AmountOff = &AmountOff{money(d.Value)}
+		t.Discount.AmountOff = &AmountOff{Amounts: money(d.Value)}
 	case "free_shipping":
 		t.Discount.ShippingOff = &ShippingOff{PercentOff: percent(int64(FullShare))}
 	case "fixed_unit_price":
 		t.Discount.PriceOverride = &PriceOverride{money(d.Value)}
+	case "first_then_additional_unit_amount":
+		t.Discount.AmountOff = &AmountOff{
+			Amounts: money(cmp.Or(d.FirstValue, d.Value)), AdditionalAmounts: money(d.AdditionalValue),
+		}
+		t.Allocation = PerUnit
 	case "tiered_amount":
-		tiers := []OrderTier{{AmountOff: &AmountOff{money(d.BaseValue)}}}
+		var tiers []OrderTier
+		if d.BaseValue > 0 {
+			tiers = append(tiers, OrderTier{AmountOff: &AmountOff{Amounts: money(d.BaseValue)}})
+		}
 		for _, s := range d.Tiers {
-			tiers = append(tiers, OrderTier{Thresholds: money(s.Threshold), AmountOff: &AmountOff{money(s.Value)}})
+			tiers = append(tiers, OrderTier{Thresholds: money(s.Threshold), AmountOff: &AmountOff{Amounts: money(s.Value)}})
 		}
 		t.Discount.OrderTiers = &OrderTiers{tiers}
 	case "tiered_percent":
-		tiers := []OrderTier{{PercentOff: percent(d.BaseValue)}}
+		var tiers []OrderTier
+		if d.BaseValue > 0 {
+			tiers = append(tiers, OrderTier{PercentOff: percent(d.BaseValue)})
+		}
 		for _, s := range d.Tiers {
 			tiers = append(tiers, OrderTier{Thresholds: money(s.Threshold), PercentOff: percent(s.Value)})
 		}
@@ -102,7 +116,9 @@ func (d *caseDiscount) single(currency Currency) (t Terms, why string) {
 			GetBasisPoints: FullShare, GetOrder: DearestFirst,
 		}
 		t.Caps.MaxUnits = d.MaxQuantity
-		t.Caps.MaxDiscountPerUnit = money(d.ValueCapPerUnit)
+		if d.ValueCapPerUnit > 0 {
+			t.Caps.MaxDiscountPerUnit = money(d.ValueCapPerUnit)
+		}
 	case "multibuy_cheapest_free":
 		t.Discount.BuyXGetY = &BuyXGetY{
 			BuyQuantity: d.BundleQuantity - 1, GetQuantity: 1, GetBasisPoints: FullShare,

@@ -93,7 +93,10 @@ func (d *dice) discount() (out Discount) {
 		case 0:
 			out.PercentOff = d.percent()
 		case 1:
-			out.AmountOff = &AmountOff{d.money()}
+			out.AmountOff = &AmountOff{Amounts: d.money()}
+			if d.pick(4) == 1 {
+				out.AmountOff.AdditionalAmounts = d.money()
+			}
 		case 2:
 			out.PriceOverride = &PriceOverride{d.money()}
 		case 3:
@@ -101,14 +104,17 @@ func (d *dice) discount() (out Discount) {
 		case 4:
 			out.ShippingOff = &ShippingOff{PercentOff: d.percent()}
 			if d.pick(2) == 1 {
-				out.ShippingOff = &ShippingOff{AmountOff: &AmountOff{d.money()}}
+				out.ShippingOff = &ShippingOff{AmountOff: &AmountOff{Amounts: d.money()}}
 			}
 		case 5:
 			o := &OrderTiers{}
 			for range d.pick(4) {
 				tier := OrderTier{Thresholds: d.money(), PercentOff: d.percent()}
 				if d.pick(2) == 1 {
-					tier.PercentOff, tier.AmountOff = nil, &AmountOff{d.money()}
+					tier.PercentOff, tier.AmountOff = nil, &AmountOff{Amounts: d.money()}
+				}
+				if d.pick(3) == 1 {
+					tier.Thresholds, tier.MinimumQuantity = nil, d.optional()
 				}
 				o.Tiers = append(o.Tiers, tier)
 			}
@@ -225,7 +231,7 @@ func FuzzEvaluate(f *testing.F) {
 func TestAMillionUnitsCostWhatAFewDo(t *testing.T) {
 	for name, d := range map[string]Discount{
 		"percent": {PercentOff: &PercentOff{1_234}},
-		"amount":  {AmountOff: &AmountOff{[]Money{{testCurrency, 12_345}}}},
+		"amount":  {AmountOff: &AmountOff{Amounts: []Money{{testCurrency, 12_345}}}},
 		"buy":     {BuyXGetY: &BuyXGetY{BuyQuantity: 2, GetQuantity: 1, GetBasisPoints: 5_000}},
 		"group":   {GroupAmountOff: &GroupAmountOff{GroupSize: 3, Amounts: []Money{{testCurrency, 100}}}},
 		"bundle":  {BundlePrice: &BundlePrice{BundleQuantity: 3, Amounts: []Money{{testCurrency, 100}}}},

@@ -110,7 +110,11 @@ func drawDiscount(t *rapid.T) Discount {
 	case 0:
 		return Discount{PercentOff: drawPercent(t)}
 	case 1:
-		return Discount{AmountOff: &AmountOff{drawMoney(t, 1, "amount")}}
+		a := &AmountOff{Amounts: drawMoney(t, 1, "amount")}
+		if rapid.Bool().Draw(t, "additional") {
+			a.AdditionalAmounts = drawMoney(t, 0, "additional amount")
+		}
+		return Discount{AmountOff: a}
 	case 2:
 		return Discount{PriceOverride: &PriceOverride{drawMoney(t, 0, "price")}}
 	case 3:
@@ -118,9 +122,16 @@ func drawDiscount(t *rapid.T) Discount {
 	case 4:
 		return Discount{ShippingOff: &ShippingOff{PercentOff: drawPercent(t)}}
 	case 5:
+		if rapid.Bool().Draw(t, "by quantity") {
+			few, many := size("few"), 4+size("many")
+			return Discount{OrderTiers: &OrderTiers{[]OrderTier{
+				{MinimumQuantity: &few, PercentOff: drawPercent(t)},
+				{MinimumQuantity: &many, AmountOff: &AmountOff{Amounts: drawMoney(t, 1, "amount")}},
+			}}}
+		}
 		return Discount{OrderTiers: &OrderTiers{[]OrderTier{
 			{PercentOff: drawPercent(t)},
-			{Thresholds: []Money{{testCurrency, 1_000}}, AmountOff: &AmountOff{drawMoney(t, 1, "amount")}},
+			{Thresholds: []Money{{testCurrency, 1_000}}, AmountOff: &AmountOff{Amounts: drawMoney(t, 1, "amount")}},
 		}}}
 	case 6:
 		return Discount{PriceTiers: &PriceTiers{[]ProductPriceTiers{
@@ -162,6 +173,7 @@ func drawTerms(t *rapid.T) *Terms {
 		func() {},
 		func() { terms.Allocation, terms.RoundingScope = AllocationDefault, RoundingDefault },
 		func() { terms.Caps = DiscountCaps{} },
+		func() { terms.Allocation = PerUnit }, // as additional amounts need it
 	} {
 		drop()
 		var v Violations

@@ -128,7 +128,7 @@ func TestMoreOffNeverTakesLess(t *testing.T) {
 			if a[0].AmountMinor > b[0].AmountMinor {
 				a, b = b, a
 			}
-			less.Discount, more.Discount = Discount{AmountOff: &AmountOff{a}}, Discount{AmountOff: &AmountOff{b}}
+			less.Discount, more.Discount = Discount{AmountOff: &AmountOff{Amounts: a}}, Discount{AmountOff: &AmountOff{Amounts: b}}
 		}
 		x, _ := less.Apply(o, testNow)
 		y, _ := more.Apply(o, testNow)

@@ -174,8 +174,12 @@ func refLines(terms *Terms, o *Order) []*big.Int {
 	}
 	switch scope {
 	case PerUnit:
-		for _, u := range units {
-			lines[u.line].Add(lines[u.line], want([]refUnit{u}))
+		for i, u := range units {
+			off := want([]refUnit{u})
+			if a := terms.Discount.AmountOff; a != nil && len(a.AdditionalAmounts) > 0 && i > 0 && units[i-1].line == u.line {
+				off = bigMin(big.NewInt(a.AdditionalAmounts[0].AmountMinor), u.room)
+			}
+			lines[u.line].Add(lines[u.line], off)
 		}
 	case PerLine:
 		for i := range lines {
@@ -234,8 +238,11 @@ func TestPercentagesAndAmountsAgreeWithTheReference(t *testing.T) {
 				terms.Allocation = rapid.SampledFrom([]Allocation{AllocationDefault, AcrossProportional, PerLine, PerUnit}).Draw(t, "allocation")
 			}
 		} else {
-			terms.Discount.AmountOff = &AmountOff{drawMoney(t, 1, "amount")}
+			terms.Discount.AmountOff = &AmountOff{Amounts: drawMoney(t, 1, "amount")}
 			terms.Allocation = Allocation(rapid.IntRange(0, int(PerUnit)).Draw(t, "allocation"))
+			if terms.Allocation == PerUnit && rapid.Bool().Draw(t, "additional") {
+				terms.Discount.AmountOff.AdditionalAmounts = drawMoney(t, 0, "additional amount")
+			}
 		}
 		var v Violations
 		if terms.Check(&v, ""); v.Err() != nil {
@@ -272,7 +279,7 @@ func TestNothingOverflowsAtTheLargestOrder(t *testing.T) {
 		}
 		for _, amount := range []int64{1, MaxAmount / 3, MaxAmount - 1, MaxAmount} {
 			for a := AcrossProportional; a <= PerUnit; a++ {
-				terms := &Terms{Discount: Discount{AmountOff: &AmountOff{[]Money{{testCurrency, amount}}}}, Allocation: a}
+				terms := &Terms{Discount: Discount{AmountOff: &AmountOff{Amounts: []Money{{testCurrency, amount}}}}, Allocation: a}
 				checkAgainstReference(t, terms, o)
 				terms.Caps.MaxDiscount = []Money{{testCurrency, MaxAmount - 2}}
 				checkAgainstReference(t, terms, o)

@@ -74,15 +74,17 @@ func (w *work) sides(b *BuyXGetY) sides {
 }
 
 // selected marks the runs that a scope selects and no earlier set uses. A nil
-// scope is the coupon's own.
+// scope is the coupon's own, and what that one excludes no other can select.
 func (w *work) selected(a *AppliesTo, marks []bool) {
-	if a == nil {
-		a = &w.terms.AppliesTo
+	own := newScope(&w.terms.AppliesTo, w.order)
+	sc := own
+	if a != nil {
+		sc = newScope(a, w.order)
 	}
-	sc := newScope(a, w.order)
 	for i := range w.runs {
 		r := &w.runs[i]
-		marks[i] = !r.served && sc.selects(&w.order.Lines[r.line])
+		l := &w.order.Lines[r.line]
+		marks[i] = !r.served && sc.selects(l) && !own.excludes(l)
 	}
 }
 

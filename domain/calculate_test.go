@@ -89,7 +89,7 @@ func TestMaxDiscountCutsEveryTypeInProportion(t *testing.T) {
 	wantLines(t, "percent", take(t, Terms{Discount: percent, Caps: caps}, o), 60, 40)
 	wantLines(t, "percent by line", take(t, Terms{Discount: percent, Caps: caps, RoundingScope: RoundPerLine}, o), 60, 40)
 	wantLines(t, "percent by unit", take(t, Terms{Discount: percent, Caps: caps, RoundingScope: RoundPerUnit}, o), 60, 40)
-	wantLines(t, "amount per unit", take(t, Terms{Discount: Discount{AmountOff: &AmountOff{eur(300)}}, Caps: caps, Allocation: PerUnit}, o), 67, 33)
+	wantLines(t, "amount per unit", take(t, Terms{Discount: Discount{AmountOff: &AmountOff{Amounts: eur(300)}}, Caps: caps, Allocation: PerUnit}, o), 67, 33)
 	wantLines(t, "price tiers take 300, 300, 600", take(t, Terms{Discount: tiers, Caps: caps}, o), 50, 50)
 	wantLines(t, "group", take(t, Terms{Discount: Discount{GroupAmountOff: &GroupAmountOff{1, eur(500), nil}}, Caps: caps}, o), 67, 33)
 
@@ -104,7 +104,7 @@ func TestTheHighestTierReachedApplies(t *testing.T) {
 	t.Parallel()
 	terms := Terms{Discount: Discount{OrderTiers: &OrderTiers{[]OrderTier{
 		{PercentOff: &PercentOff{1_000}},
-		{Thresholds: eur(1_000), AmountOff: &AmountOff{eur(200)}},
+		{Thresholds: eur(1_000), AmountOff: &AmountOff{Amounts: eur(200)}},
 		{Thresholds: eur(2_000), PercentOff: &PercentOff{3_000}},
 	}}}}
 	for unit, want := range map[int64]int64{999: 100, 1_000: 200, 1_999: 200, 2_000: 600} {
@@ -113,6 +113,54 @@ func TestTheHighestTierReachedApplies(t *testing.T) {
 	// In a currency that only the first tier is offered in, it stays the first.
 	yen := &Order{Currency: "JPY", Lines: []OrderLine{{UnitAmountMinor: 5_000, Quantity: 1}}}
 	wantLines(t, "yen", take(t, terms, yen), 500)
+}
+
+func TestTiersByQuantityCountEligibleUnitsBeforeCaps(t *testing.T) {
+	t.Parallel()
+	three, six, two := int64(3), int64(6), int64(2)
+	terms := Terms{
+		AppliesTo: AppliesTo{Categories: []string{"clothes"}},
+		Discount: Discount{OrderTiers: &OrderTiers{[]OrderTier{
+			{MinimumQuantity: &three, PercentOff: &PercentOff{1_000}},
+			{MinimumQuantity: &six, PercentOff: &PercentOff{1_500}},
+		}}},
+	}
+	clothes := []string{"clothes"}
+	for quantity, want := range map[int64]int64{2: 300, 4: 500, 5: 900, 6: 1_050} {
+		o := euros(
+			OrderLine{CategoryIDs: clothes, UnitAmountMinor: 1_000, Quantity: quantity},
+			OrderLine{UnitAmountMinor: 5_000, Quantity: 9}, // counts for nothing
+			OrderLine{CategoryIDs: clothes, UnitAmountMinor: 1_000, Quantity: 1},
+		)
+		if got := take(t, terms, o); got[0]+got[2] != want || got[1] != 0 {
+			t.Errorf("%d and 1 units: takes %v, want %d", quantity, got, want)
+		}
+	}
+	terms.Caps.MaxUnits = &two
+	o := euros(OrderLine{CategoryIDs: clothes, UnitAmountMinor: 1_000, Quantity: 6})
+	wantLines(t, "15 % of two units, as six are ordered", take(t, terms, o), 300)
+}
+
+func TestTheFirstUnitOfALineAndThoseAfterItTakeAmountsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	five, three := int64(5), int64(3)
+	o := euros(
+		OrderLine{UnitAmountMinor: 1_000, Quantity: 10}, OrderLine{UnitAmountMinor: 1_000, Quantity: 1},
+		OrderLine{UnitAmountMinor: 200, Quantity: 3}, OrderLine{UnitAmountMinor: 100, Quantity: 2},
+	)
+	terms := Terms{Discount: Discount{AmountOff: &AmountOff{eur(113), eur(211)}}, Allocation: PerUnit}
+	wantLines(t, "113 and 9 × 211; no more than the price", take(t, terms, o), 2_012, 113, 513, 200)
+	terms.Caps.MaxUnitsPerLine = &five
+	wantLines(t, "five units a line", take(t, terms, o), 957, 113, 513, 200)
+	terms.Caps.MaxUnits = &three
+	wantLines(t, "three units in all", take(t, terms, o), 535, 0, 0, 0)
+	terms.Caps = DiscountCaps{MaxDiscount: eur(419)}
+	wantLines(t, "a cap of a tenth, nearly", take(t, terms, o), 297, 17, 76, 29)
+
+	terms = Terms{Discount: Discount{AmountOff: &AmountOff{eur(0), eur(50)}}, Allocation: PerUnit}
+	wantLines(t, "nothing off the first", take(t, terms, o), 450, 0, 100, 50)
+	terms = Terms{Discount: Discount{AmountOff: &AmountOff{eur(50), eur(0)}}, Allocation: PerUnit}
+	wantLines(t, "something off the first only", take(t, terms, o), 50, 50, 50, 50)
 }
 
 func TestPriceTiersCountAProductOverAllItsLines(t *testing.T) {

@@ -22,9 +22,12 @@ type PercentOff struct {
 	BasisPoints BasisPoints `json:"basis_points"`
 }
 
-// AmountOff takes a fixed amount, in the currencies it is offered in.
+// AmountOff takes a fixed amount, in the currencies it is offered in. With
+// AdditionalAmounts, which go with PerUnit alone, these are taken off each unit of
+// a line after its first one.
 type AmountOff struct {
-	Amounts []Money `json:"amounts"`
+	Amounts           []Money `json:"amounts"`
+	AdditionalAmounts []Money `json:"additional_amounts,omitempty"`
 }
 
 // PriceOverride sets the price of every eligible unit and never raises one.
@@ -43,18 +46,19 @@ type ShippingOff struct {
 	AmountOff  *AmountOff  `json:"amount_off,omitempty"`
 }
 
-// OrderTiers applies the highest tier whose threshold the eligible amount
-// reaches.
+// OrderTiers applies the highest tier whose threshold the eligible lines reach.
 type OrderTiers struct {
 	Tiers []OrderTier `json:"tiers"`
 }
 
-// OrderTier is one step of OrderTiers. Exactly one of PercentOff and AmountOff is
-// set. No Thresholds means from nothing on, in every currency.
+// OrderTier is one step of OrderTiers: from an amount on, or from a number of
+// units, or with neither from nothing on. Exactly one of PercentOff and AmountOff
+// is set.
 type OrderTier struct {
-	Thresholds []Money     `json:"thresholds,omitempty"`
-	PercentOff *PercentOff `json:"percent_off,omitempty"`
-	AmountOff  *AmountOff  `json:"amount_off,omitempty"`
+	Thresholds      []Money     `json:"thresholds,omitempty"`
+	MinimumQuantity *int64      `json:"minimum_quantity,omitempty"`
+	PercentOff      *PercentOff `json:"percent_off,omitempty"`
+	AmountOff       *AmountOff  `json:"amount_off,omitempty"`
 }
 
 // PriceTiers sets unit prices by product and by its quantity in the order. It

@@ -95,7 +95,23 @@ func (p *PercentOff) check(v *Violations, prefix string) {
 }
 
 func (a *AmountOff) check(v *Violations, prefix string) {
-	checkAmounts(v, prefix+"amounts", a.Amounts, 1, true)
+	if len(a.AdditionalAmounts) == 0 {
+		checkAmounts(v, prefix+"amounts", a.Amounts, 1, true)
+		return
+	}
+	checkAmounts(v, prefix+"amounts", a.Amounts, 0, true)
+	checkAmounts(v, prefix+"additional_amounts", a.AdditionalAmounts, 0, true)
+	if len(a.Amounts) > maxAmounts || len(a.AdditionalAmounts) > maxAmounts {
+		return
+	}
+	if !covers(a.AdditionalAmounts, a.Amounts) || !covers(a.Amounts, a.AdditionalAmounts) {
+		v.Add(prefix+"additional_amounts", "must name the same currencies as amounts")
+	}
+	for i, m := range a.AdditionalAmounts {
+		if first, ok := AmountIn(a.Amounts, m.Currency); ok && first == 0 && m.AmountMinor == 0 {
+			v.Add(prefix+"additional_amounts["+strconv.Itoa(i)+"].amount_minor", "must not be 0 where amounts has 0, too")
+		}
+	}
 }
 
 func (s *ShippingOff) check(v *Violations, prefix string) {
@@ -125,6 +141,14 @@ func (o *OrderTiers) check(v *Violations, prefix string) {
 		tier := &o.Tiers[i]
 		at := prefix + "tiers[" + strconv.Itoa(i) + "]."
 		checkEither(v, at, "reward", tier.PercentOff, tier.AmountOff)
+		if tier.MinimumQuantity != nil {
+			o.checkMinimumQuantity(v, at, i)
+			continue
+		}
+		if i > 0 && o.Tiers[i-1].MinimumQuantity != nil {
+			v.Add(at+"minimum_quantity", "is required, as the tier before has one")
+			continue
+		}
 		checkAmounts(v, at+"thresholds", tier.Thresholds, 0, i > 0)
 		if len(tier.Thresholds) > 0 && tier.AmountOff != nil && !covers(tier.AmountOff.Amounts, tier.Thresholds) {
 			v.Add(at+"amount_off.amounts", "must have an amount in every currency of the tier's thresholds")
@@ -139,6 +163,36 @@ func (o *OrderTiers) check(v *Violations, prefix string) {
 			if before, ok := AmountIn(o.Tiers[i-1].Thresholds, m.Currency); ok && m.AmountMinor <= before {
 				v.Add(fmt.Sprintf("%sthresholds[%d].amount_minor", at, k), "must be above the %d of the tier before", before)
 			}
+		}
+	}
+}
+
+// checkMinimumQuantity checks tier i, which has a minimum quantity.
+func (o *OrderTiers) checkMinimumQuantity(v *Violations, at string, i int) {
+	tier := &o.Tiers[i]
+	checkRange(v, at+"minimum_quantity", *tier.MinimumQuantity, 1, MaxAmount)
+	if len(tier.Thresholds) > 0 {
+		v.Add(at+"thresholds", "cannot be set with minimum_quantity")
+	}
+	if i > 0 {
+		before := &o.Tiers[i-1]
+		if n := before.MinimumQuantity; n != nil && *tier.MinimumQuantity <= *n {
+			v.Add(at+"minimum_quantity", "must be above the %d of the tier before", *n)
+		}
+		if len(before.Thresholds) > 0 && before.MinimumQuantity == nil {
+			v.Add(at+"minimum_quantity", "cannot be set, as the tier before has thresholds")
+		}
+	}
+	// An order must not lose its discount by growing.
+	if tier.AmountOff == nil {
+		return
+	}
+	for k := range o.Tiers[:i] {
+		if a := o.Tiers[k].AmountOff; a != nil {
+			if !covers(tier.AmountOff.Amounts, a.Amounts) || !covers(a.Amounts, tier.AmountOff.Amounts) {
+				v.Add(at+"amount_off.amounts", "must name the same currencies as the tiers before")
+			}
+			return
 		}
 	}
 }

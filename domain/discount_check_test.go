@@ -46,7 +46,7 @@ func TestExactlyOneDiscountIsRequired(t *testing.T) {
 func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 	t.Parallel()
 	type d = Discount
-	zero, one := int64(0), int64(1)
+	zero, one, two := int64(0), int64(1), int64(2)
 	tiers := func(list ...OrderTier) d { return d{OrderTiers: &OrderTiers{list}} }
 	percent := &PercentOff{1_000}
 	prices := func(list ...PriceTier) d { return d{PriceTiers: &PriceTiers{[]ProductPriceTiers{{"mug", list}}}} }
@@ -64,15 +64,25 @@ func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 		{d{PercentOff: &PercentOff{FullShare + 1}}, []string{"percent_off.basis_points"}},
 		{d{PercentOff: &PercentOff{-1}}, []string{"percent_off.basis_points"}},
 
-		{d{AmountOff: &AmountOff{eur(1)}}, nil},
-		{d{AmountOff: &AmountOff{eur(MaxAmount)}}, nil},
-		{d{AmountOff: &AmountOff{eur(MaxAmount + 1)}}, []string{"amount_off.amounts[0].amount_minor"}},
-		{d{AmountOff: &AmountOff{eur(0)}}, []string{"amount_off.amounts[0].amount_minor"}},
-		{d{AmountOff: &AmountOff{[]Money{{"EUR", 1}, {"USD", 1}}}}, nil},
-		{d{AmountOff: &AmountOff{[]Money{{"EUR", 1}, {"EUR", 2}}}}, []string{"amount_off.amounts[1].currency_code"}},
-		{d{AmountOff: &AmountOff{[]Money{{"EUR", 1}, {"eur", 2}}}}, []string{"amount_off.amounts[1].currency_code"}},
-		{d{AmountOff: &AmountOff{currencies(50)}}, nil},
-		{d{AmountOff: &AmountOff{currencies(51)}}, []string{"amount_off.amounts"}},
+		{d{AmountOff: &AmountOff{Amounts: eur(1)}}, nil},
+		{d{AmountOff: &AmountOff{Amounts: eur(MaxAmount)}}, nil},
+		{d{AmountOff: &AmountOff{Amounts: eur(MaxAmount + 1)}}, []string{"amount_off.amounts[0].amount_minor"}},
+		{d{AmountOff: &AmountOff{Amounts: eur(0)}}, []string{"amount_off.amounts[0].amount_minor"}},
+		{d{AmountOff: &AmountOff{Amounts: []Money{{"EUR", 1}, {"USD", 1}}}}, nil},
+		{d{AmountOff: &AmountOff{Amounts: []Money{{"EUR", 1}, {"EUR", 2}}}}, []string{"amount_off.amounts[1].currency_code"}},
+		{d{AmountOff: &AmountOff{Amounts: []Money{{"EUR", 1}, {"eur", 2}}}}, []string{"amount_off.amounts[1].currency_code"}},
+		{d{AmountOff: &AmountOff{Amounts: currencies(50)}}, nil},
+		{d{AmountOff: &AmountOff{Amounts: currencies(51)}}, []string{"amount_off.amounts"}},
+		{d{AmountOff: &AmountOff{eur(0), eur(1)}}, nil},
+		{d{AmountOff: &AmountOff{eur(1), eur(0)}}, nil},
+		{d{AmountOff: &AmountOff{eur(0), eur(0)}}, []string{"amount_off.additional_amounts[0].amount_minor"}},
+		{d{AmountOff: &AmountOff{eur(-1), eur(-1)}}, []string{
+			"amount_off.amounts[0].amount_minor", "amount_off.additional_amounts[0].amount_minor",
+		}},
+		{d{AmountOff: &AmountOff{eur(1), []Money{{"USD", 1}}}}, []string{"amount_off.additional_amounts"}},
+		{d{AmountOff: &AmountOff{eur(1), []Money{{"EUR", 1}, {"USD", 1}}}}, []string{"amount_off.additional_amounts"}},
+		{d{AmountOff: &AmountOff{eur(1), []Money{{"EUR", 1}, {"EUR", 2}}}}, []string{"amount_off.additional_amounts[1].currency_code"}},
+		{d{AmountOff: &AmountOff{currencies(50), currencies(51)}}, []string{"amount_off.additional_amounts"}},
 
 		{d{PriceOverride: &PriceOverride{eur(0)}}, nil},
 		{d{PriceOverride: &PriceOverride{eur(-1)}}, []string{"price_override.unit_amounts[0].amount_minor"}},
@@ -84,13 +94,13 @@ func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 		{d{FreeTrial: &FreeTrial{731}}, []string{"free_trial.trial_days"}},
 
 		{d{ShippingOff: &ShippingOff{PercentOff: percent}}, nil},
-		{d{ShippingOff: &ShippingOff{AmountOff: &AmountOff{eur(0)}}}, []string{"shipping_off.amount_off.amounts[0].amount_minor"}},
+		{d{ShippingOff: &ShippingOff{AmountOff: &AmountOff{Amounts: eur(0)}}}, []string{"shipping_off.amount_off.amounts[0].amount_minor"}},
 		{d{ShippingOff: &ShippingOff{PercentOff: &PercentOff{0}}}, []string{"shipping_off.percent_off.basis_points"}},
 		{d{ShippingOff: &ShippingOff{}}, []string{"shipping_off.reduction"}},
-		{d{ShippingOff: &ShippingOff{percent, &AmountOff{eur(1)}}}, []string{"shipping_off.reduction"}},
+		{d{ShippingOff: &ShippingOff{percent, &AmountOff{Amounts: eur(1)}}}, []string{"shipping_off.reduction"}},
 
 		{tiers(), []string{"order_tiers.tiers"}},
-		{tiers(OrderTier{PercentOff: percent}, OrderTier{Thresholds: eur(10), AmountOff: &AmountOff{eur(5)}}), nil},
+		{tiers(OrderTier{PercentOff: percent}, OrderTier{Thresholds: eur(10), AmountOff: &AmountOff{Amounts: eur(5)}}), nil},
 		{tiers(OrderTier{Thresholds: eur(0)}), []string{"order_tiers.tiers[0].reward"}},
 		{tiers(OrderTier{PercentOff: percent}, OrderTier{PercentOff: percent}), []string{"order_tiers.tiers[1].thresholds"}},
 		{tiers(OrderTier{Thresholds: eur(10), PercentOff: percent}, OrderTier{Thresholds: eur(10), PercentOff: percent}), []string{"order_tiers.tiers[1].thresholds[0].amount_minor"}},
@@ -100,7 +110,19 @@ func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 			tiers(OrderTier{Thresholds: []Money{{"EUR", 10}, {"USD", 10}}, PercentOff: percent}, OrderTier{Thresholds: []Money{{"USD", 9}, {"EUR", 11}}, PercentOff: percent}),
 			[]string{"order_tiers.tiers[1].thresholds[0].amount_minor"},
 		},
-		{tiers(OrderTier{Thresholds: eur(10), AmountOff: &AmountOff{[]Money{{"USD", 1}}}}), []string{"order_tiers.tiers[0].amount_off.amounts"}},
+		{tiers(OrderTier{Thresholds: eur(10), AmountOff: &AmountOff{Amounts: []Money{{"USD", 1}}}}), []string{"order_tiers.tiers[0].amount_off.amounts"}},
+		{tiers(OrderTier{MinimumQuantity: &one, PercentOff: percent}, OrderTier{MinimumQuantity: &two, AmountOff: &AmountOff{Amounts: eur(5)}}), nil},
+		{tiers(OrderTier{PercentOff: percent}, OrderTier{MinimumQuantity: &two, PercentOff: percent}), nil},
+		{tiers(OrderTier{MinimumQuantity: &zero, PercentOff: percent}), []string{"order_tiers.tiers[0].minimum_quantity"}},
+		{tiers(OrderTier{MinimumQuantity: &two, PercentOff: percent}, OrderTier{MinimumQuantity: &two, PercentOff: percent}), []string{"order_tiers.tiers[1].minimum_quantity"}},
+		{tiers(OrderTier{MinimumQuantity: &two, PercentOff: percent}, OrderTier{PercentOff: percent}), []string{"order_tiers.tiers[1].minimum_quantity"}},
+		{tiers(OrderTier{MinimumQuantity: &two, PercentOff: percent}, OrderTier{Thresholds: eur(10), PercentOff: percent}), []string{"order_tiers.tiers[1].minimum_quantity"}},
+		{tiers(OrderTier{Thresholds: eur(10), PercentOff: percent}, OrderTier{MinimumQuantity: &two, PercentOff: percent}), []string{"order_tiers.tiers[1].minimum_quantity"}},
+		{tiers(OrderTier{Thresholds: eur(10), MinimumQuantity: &one, PercentOff: percent}), []string{"order_tiers.tiers[0].thresholds"}},
+		{
+			tiers(OrderTier{MinimumQuantity: &one, AmountOff: &AmountOff{Amounts: eur(5)}}, OrderTier{MinimumQuantity: &two, AmountOff: &AmountOff{Amounts: []Money{{"USD", 9}}}}),
+			[]string{"order_tiers.tiers[1].amount_off.amounts"},
+		},
 		{tiers(risingTiers(20)...), nil},
 		{tiers(risingTiers(21)...), []string{"order_tiers.tiers"}},
 
@@ -139,7 +161,11 @@ func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 			for i := range want {
 				want[i] = "coupon." + want[i]
 			}
-			checkTerms(t, Terms{Discount: c.discount}, want...)
+			terms := Terms{Discount: c.discount}
+			if a := c.discount.AmountOff; a != nil && len(a.AdditionalAmounts) > 0 {
+				terms.Allocation = PerUnit
+			}
+			checkTerms(t, terms, want...)
 		})
 	}
 }

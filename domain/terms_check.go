@@ -3,18 +3,68 @@
 
 package domain
 
+import (
+	"slices"
+	"strconv"
+)
+
 // checkTogether records settings that say something about each other that
 // cannot hold. The default of a setting is always taken, named or not: a client
 // that names the defaults on every coupon means nothing by it.
 func (t *Terms) checkTogether(v *Violations, prefix string) {
 	t.checkAllocation(v, prefix)
+	t.checkAdditional(v, prefix)
 	t.checkRounding(v, prefix)
 	t.checkCapsApply(v, prefix)
 
-	minimums := t.Conditions.MinimumAmounts
-	if amounts := t.Discount.amounts(); len(minimums) > 0 && len(amounts) > 0 && !overlap(minimums, amounts) {
-		v.Add(prefix+"conditions.minimum_amounts", "has no currency that the discount has an amount in")
+	t.checkCurrencies(v, prefix)
+	if b := t.Discount.BuyXGetY; b != nil {
+		t.AppliesTo.checkWithin(v, prefix+"buy_x_get_y.buy.", b.Buy)
+		t.AppliesTo.checkWithin(v, prefix+"buy_x_get_y.get.", b.Get)
 	}
+}
+
+// checkWithin: a name that the coupon excludes selects nothing in a scope of a
+// rule, either. A nil scope is the coupon's own.
+func (a *AppliesTo) checkWithin(v *Violations, prefix string, within *AppliesTo) {
+	if within == nil {
+		return
+	}
+	refuse := func(field string, names, excluded []string) {
+		if len(names) > maxScopeNames || len(excluded) > maxScopeNames {
+			return // which is recorded already
+		}
+		for i, name := range names {
+			if slices.Contains(excluded, name) {
+				v.Add(prefix+field+"["+strconv.Itoa(i)+"]", "is excluded by applies_to")
+			}
+		}
+	}
+	refuse("products", within.Products, a.ExcludedProducts)
+	refuse("categories", within.Categories, a.ExcludedCategories)
+}
+
+// checkCurrencies: what is only about currencies that the discount is not offered
+// in means nothing, or lets it never apply.
+func (t *Terms) checkCurrencies(v *Violations, prefix string) {
+	offered := t.Discount.amounts()
+	if len(offered) == 0 {
+		return // in all
+	}
+	refuse := func(amounts []Money, field string) {
+		if len(amounts) > 0 && !overlap(amounts, offered) {
+			v.Add(prefix+field, "has no currency that the discount has an amount in")
+		}
+	}
+	refuse(t.Conditions.MinimumAmounts, "conditions.minimum_amounts")
+	refuse(t.Caps.MaxDiscount, "caps.max_discount")
+	refuse(t.Caps.MaxDiscountPerUnit, "caps.max_discount_per_unit")
+	refuse(t.Caps.MinUnitAmount, "caps.min_unit_amount")
+	ranges := make([]Money, 0, len(t.AppliesTo.UnitAmounts))
+	for i := range t.AppliesTo.UnitAmounts {
+		ranges = append(ranges, Money{Currency: t.AppliesTo.UnitAmounts[i].Currency})
+	}
+	refuse(ranges, "applies_to.unit_amounts")
 }
 
 // checkAllocation: what is priced unit by unit has nothing to allocate, and a
@@ -36,6 +86,28 @@ func (t *Terms) checkAllocation(v *Violations, prefix string) {
 	}
 	if !ok {
 		v.Add(prefix+"allocation", "makes no sense for this type of discount")
+	}
+}
+
+// checkAdditional: only what is taken off units can differ from unit to unit.
+func (t *Terms) checkAdditional(v *Violations, prefix string) {
+	if t.Allocation == PerUnit {
+		return
+	}
+	d := &t.Discount
+	refuse := func(a *AmountOff, path string) {
+		if a != nil && len(a.AdditionalAmounts) > 0 {
+			v.Add(prefix+path+"amount_off.additional_amounts", "can be set only with the allocation PER_UNIT")
+		}
+	}
+	refuse(d.AmountOff, "")
+	if d.ShippingOff != nil {
+		refuse(d.ShippingOff.AmountOff, "shipping_off.")
+	}
+	if d.OrderTiers != nil {
+		for i := range d.OrderTiers.Tiers {
+			refuse(d.OrderTiers.Tiers[i].AmountOff, "order_tiers.tiers["+strconv.Itoa(i)+"].")
+		}
 	}
 }
 

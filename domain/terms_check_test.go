@@ -12,12 +12,12 @@ import (
 func oneOfEach() map[string]Discount {
 	return map[string]Discount{
 		"percent_off":      {PercentOff: &PercentOff{1_000}},
-		"amount_off":       {AmountOff: &AmountOff{eur(500)}},
+		"amount_off":       {AmountOff: &AmountOff{Amounts: eur(500)}},
 		"price_override":   {PriceOverride: &PriceOverride{eur(500)}},
 		"free_trial":       {FreeTrial: &FreeTrial{14}},
 		"shipping_off":     {ShippingOff: &ShippingOff{PercentOff: &PercentOff{FullShare}}},
 		"percent_tiers":    {OrderTiers: &OrderTiers{[]OrderTier{{Thresholds: eur(100), PercentOff: &PercentOff{100}}}}},
-		"amount_tiers":     {OrderTiers: &OrderTiers{[]OrderTier{{Thresholds: eur(100), AmountOff: &AmountOff{eur(50)}}}}},
+		"amount_tiers":     {OrderTiers: &OrderTiers{[]OrderTier{{Thresholds: eur(100), AmountOff: &AmountOff{Amounts: eur(50)}}}}},
 		"price_tiers":      {PriceTiers: &PriceTiers{[]ProductPriceTiers{{"mug", []PriceTier{{1, eur(500)}}}}}},
 		"buy_x_get_y":      {BuyXGetY: &BuyXGetY{BuyQuantity: 2, GetQuantity: 1, GetBasisPoints: FullShare}},
 		"group_amount_off": {GroupAmountOff: &GroupAmountOff{3, eur(500), nil}},
@@ -103,11 +103,12 @@ func TestCapsMustBoundSomething(t *testing.T) {
 	checkTerms(t, Terms{Discount: d["bundle_price"], Caps: DiscountCaps{MaxUnits: &two}}, "coupon.caps.max_units")
 }
 
-// A coupon whose minimum is in one currency and whose amount is in another can
-// never apply.
-func TestMinimumAmountsMustShareACurrencyWithTheDiscount(t *testing.T) {
+// A coupon whose minimum or range of prices is in one currency and whose amount is
+// in another can never apply, and such a cap bounds nothing.
+func TestAmountsMustShareACurrencyWithTheDiscount(t *testing.T) {
 	t.Parallel()
-	minimum := OrderConditions{MinimumAmounts: []Money{{"USD", 1}, {"GBP", 1}}}
+	other := []Money{{"USD", 1}, {"GBP", 1}}
+	minimum := OrderConditions{MinimumAmounts: other}
 	for name, d := range oneOfEach() {
 		var want []string
 		switch name {
@@ -119,5 +120,43 @@ func TestMinimumAmountsMustShareACurrencyWithTheDiscount(t *testing.T) {
 			checkTerms(t, Terms{Discount: d, Conditions: minimum}, want...)
 		})
 	}
-	checkTerms(t, Terms{Discount: Discount{AmountOff: &AmountOff{[]Money{{"EUR", 1}, {"GBP", 1}}}}, Conditions: minimum})
+	all := Terms{
+		Discount: Discount{AmountOff: &AmountOff{Amounts: eur(1)}}, Conditions: minimum,
+		Caps:      DiscountCaps{MaxDiscount: other, MaxDiscountPerUnit: other, MinUnitAmount: other},
+		AppliesTo: AppliesTo{UnitAmounts: []AmountRange{{Currency: "USD"}, {Currency: "GBP"}}},
+	}
+	checkTerms(t, all,
+		"coupon.conditions.minimum_amounts", "coupon.caps.max_discount", "coupon.caps.max_discount_per_unit",
+		"coupon.caps.min_unit_amount", "coupon.applies_to.unit_amounts")
+	all.Discount.AmountOff.Amounts = []Money{{"EUR", 1}, {"GBP", 1}}
+	checkTerms(t, all)
+}
+
+func TestScopesOfARuleNameNothingThatTheCouponExcludes(t *testing.T) {
+	t.Parallel()
+	d := Discount{BuyXGetY: &BuyXGetY{
+		BuyQuantity: 1, GetQuantity: 1, GetBasisPoints: FullShare,
+		Buy: &AppliesTo{Products: []string{"a", "b"}}, Get: &AppliesTo{Categories: []string{"c", "d"}},
+	}}
+	checkTerms(t, Terms{Discount: d, AppliesTo: AppliesTo{ExcludedProducts: []string{"c"}, ExcludedCategories: []string{"a"}}})
+	checkTerms(t, Terms{Discount: d, AppliesTo: AppliesTo{ExcludedProducts: []string{"b"}, ExcludedCategories: []string{"c"}}},
+		"coupon.buy_x_get_y.buy.products[1]", "coupon.buy_x_get_y.get.categories[0]")
+}
+
+func TestAdditionalAmountsNeedTheAllocationPerUnit(t *testing.T) {
+	t.Parallel()
+	amount := &AmountOff{eur(5), eur(3)}
+	one := int64(1)
+	for field, d := range map[string]Discount{
+		"amount_off":                      {AmountOff: amount},
+		"order_tiers.tiers[1].amount_off": {OrderTiers: &OrderTiers{[]OrderTier{{PercentOff: &PercentOff{1}}, {MinimumQuantity: &one, AmountOff: amount}}}},
+	} {
+		checkTerms(t, Terms{Discount: d, Allocation: PerUnit})
+		for _, a := range []Allocation{AllocationDefault, AcrossProportional, AcrossByQuantity, PerLine} {
+			checkTerms(t, Terms{Discount: d, Allocation: a}, "coupon."+field+".additional_amounts")
+		}
+	}
+	shipping := Discount{ShippingOff: &ShippingOff{AmountOff: amount}}
+	checkTerms(t, Terms{Discount: shipping}, "coupon.shipping_off.amount_off.additional_amounts")
+	checkTerms(t, Terms{Discount: shipping, Allocation: PerUnit}, "coupon.allocation")
 }

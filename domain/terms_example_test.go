@@ -142,6 +142,21 @@ func ExampleTerms_Apply_orderTiers() {
 	// total: 425
 }
 
+func ExampleTerms_Apply_quantityTiers() {
+	three, six := int64(3), int64(6)
+	show(domain.Terms{
+		Discount: domain.Discount{OrderTiers: &domain.OrderTiers{Tiers: []domain.OrderTier{
+			{MinimumQuantity: &three, PercentOff: &domain.PercentOff{BasisPoints: 500}},
+			{MinimumQuantity: &six, PercentOff: &domain.PercentOff{BasisPoints: 1_000}},
+		}}},
+	}, order())
+	// Output:
+	// mug: 250 = 2 × 125
+	// shirt: 300 = 1 × 300
+	// poster: 300 = 3 × 100
+	// total: 850
+}
+
 func ExampleTerms_Apply_priceTiers() {
 	show(domain.Terms{
 		Discount: domain.Discount{PriceTiers: &domain.PriceTiers{Products: []domain.ProductPriceTiers{
@@ -286,6 +301,18 @@ func ExampleTerms_Apply_perUnit() {
 	// shirt: 1000 = 1 × 1000
 	// poster: 2997 = 3 × 999
 	// total: 5997
+}
+
+func ExampleTerms_Apply_additional() {
+	show(domain.Terms{
+		Discount:   domain.Discount{AmountOff: &domain.AmountOff{Amounts: eur(100), AdditionalAmounts: eur(250)}},
+		Allocation: domain.PerUnit,
+	}, order())
+	// Output:
+	// mug: 350 = 1 × 250 + 1 × 100
+	// shirt: 100 = 1 × 100
+	// poster: 600 = 2 × 250 + 1 × 100
+	// total: 1050
 }
 
 func ExampleTerms_Apply_roundingPerUnit() {

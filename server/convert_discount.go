@@ -91,11 +91,17 @@ func writePercentOff(p *domain.PercentOff) *discountv1.PercentOff {
 }
 
 func readAmountOff(a *discountv1.AmountOff) *domain.AmountOff {
-	return &domain.AmountOff{Amounts: each(a.GetAmounts(), readMoney)}
+	return &domain.AmountOff{
+		Amounts:           each(a.GetAmounts(), readMoney),
+		AdditionalAmounts: each(a.GetAdditionalAmounts(), readMoney),
+	}
 }
 
 func writeAmountOff(a *domain.AmountOff) *discountv1.AmountOff {
-	return &discountv1.AmountOff{Amounts: each(a.Amounts, writeMoney)}
+	return &discountv1.AmountOff{
+		Amounts:           each(a.Amounts, writeMoney),
+		AdditionalAmounts: each(a.AdditionalAmounts, writeMoney),
+	}
 }
 
 func readShippingOff(s *discountv1.ShippingOff) *domain.ShippingOff {
@@ -117,7 +123,7 @@ func writeShippingOff(s *domain.ShippingOff) *discountv1.ShippingOff {
 }
 
 func readOrderTier(t *discountv1.OrderTier) domain.OrderTier {
-	tier := domain.OrderTier{Thresholds: each(t.GetThresholds(), readMoney)}
+	tier := domain.OrderTier{Thresholds: each(t.GetThresholds(), readMoney), MinimumQuantity: t.MinimumQuantity}
 	switch reward := t.GetReward().(type) {
 	case *discountv1.OrderTier_PercentOff:
 		tier.PercentOff = readPercentOff(reward.PercentOff)
@@ -128,7 +134,7 @@ func readOrderTier(t *discountv1.OrderTier) domain.OrderTier {
 }
 
 func writeOrderTier(t domain.OrderTier) *discountv1.OrderTier {
-	tier := &discountv1.OrderTier{Thresholds: each(t.Thresholds, writeMoney)}
+	tier := &discountv1.OrderTier{Thresholds: each(t.Thresholds, writeMoney), MinimumQuantity: t.MinimumQuantity}
 	if t.PercentOff != nil {
 		tier.Reward = &discountv1.OrderTier_PercentOff{PercentOff: writePercentOff(t.PercentOff)}
 	} else {

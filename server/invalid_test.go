@@ -114,6 +114,8 @@ var neverWrong = map[string]string{
 	"CreateCoupon coupon.update_time":    "output only",
 	"CreateCoupon coupon.etag":           "ignored: there is none yet",
 
+	"CreateCoupon coupon.shipping_off.amount_off.additional_amounts.*": "refused as a whole: shipping has no units",
+
 	"CreatePromotionCode promotion_code.name":           "ignored: the id is generated",
 	"CreatePromotionCode promotion_code.status":         "output only",
 	"CreatePromotionCode promotion_code.times_redeemed": "output only",

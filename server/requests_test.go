@@ -95,6 +95,12 @@ func discountRequests() []requests {
 			amounts("coupon.amount_off.amounts", 1, mandatory),
 		},
 		{
+			"CreateCoupon", `coupon { allocation: ALLOCATION_PER_UNIT amount_off {
+				amounts { currency_code: "EUR" amount_minor: 500 } additional_amounts { currency_code: "EUR" amount_minor: 300 }
+			} }`,
+			alike(amounts("coupon.amount_off.additional_amounts", 0, optional)),
+		},
+		{
 			"CreateCoupon", `coupon { price_override { unit_amounts { currency_code: "EUR" amount_minor: 500 } } }`,
 			amounts("coupon.price_override.unit_amounts", 0, mandatory),
 		},
@@ -107,7 +113,10 @@ func discountRequests() []requests {
 		}},
 		{
 			"CreateCoupon", `coupon { shipping_off { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } } }`,
-			amounts("coupon.shipping_off.amount_off.amounts", 1, mandatory),
+			append(amounts("coupon.shipping_off.amount_off.amounts", 1, mandatory), field{
+				path: "coupon.shipping_off.amount_off.additional_amounts",
+				bad:  values(list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: 100})),
+			}),
 		},
 		{"CreateCoupon", `coupon { order_tiers { tiers { thresholds { currency_code: "EUR" amount_minor: 100 } percent_off { basis_points: 500 } } } }`, slices.Concat(
 			[]field{
@@ -120,6 +129,15 @@ func discountRequests() []requests {
 		{
 			"CreateCoupon", `coupon { order_tiers { tiers { amount_off { amounts { currency_code: "EUR" amount_minor: 100 } } } } }`,
 			amounts("coupon.order_tiers.tiers[0].amount_off.amounts", 1, mandatory),
+		},
+		{
+			"CreateCoupon", `coupon { allocation: ALLOCATION_PER_UNIT order_tiers { tiers { minimum_quantity: 2 amount_off {
+				amounts { currency_code: "EUR" amount_minor: 500 } additional_amounts { currency_code: "EUR" amount_minor: 300 }
+			} } } }`,
+			slices.Concat(
+				alike(amounts("coupon.order_tiers.tiers[0].amount_off.additional_amounts", 0, optional)),
+				counts("coupon.order_tiers.tiers[0].minimum_quantity"),
+			),
 		},
 		{"CreateCoupon", `coupon { price_tiers { products { product_id: "p" tiers { minimum_quantity: 1 unit_amounts { currency_code: "EUR" amount_minor: 100 } } } } }`, slices.Concat(
 			[]field{
@@ -371,6 +389,17 @@ func amounts(path string, least int, isRequired bool) []field {
 			list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: maxAmount}),
 		)},
 	}
+}
+
+// alike is for amounts whose currencies must be those of others: one that is no
+// currency is not among them, either.
+func alike(fields []field) []field {
+	for i := range fields {
+		if f := &fields[i]; f.violates() != f.path {
+			f.also = append(f.also, f.path)
+		}
+	}
+	return fields
 }
 
 // scope has what selects lines of an order.

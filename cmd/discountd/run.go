@@ -12,6 +12,8 @@ import (
 	"net"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/discountd/discountd/domain"
 	"github.com/discountd/discountd/redisstore"
 	"github.com/discountd/discountd/server"
@@ -62,11 +64,16 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if err == nil {
 		err = s.operate(ctx, backing, listener.Addr(), stdout)
 	}
+	why := err
 	if ctx.Err() != nil {
-		err = nil // it ended as it was told to
+		why, err = context.Cause(ctx), nil // it ended as it was told to
 	}
-	s.drain(context.Cause(ctx))
-	err = errors.Join(err, <-served)
+	s.drain(why)
+	// A server that is shut down before it has begun to serve says so, which is
+	// no second failure.
+	if serveErr := <-served; !errors.Is(serveErr, grpc.ErrServerStopped) {
+		err = errors.Join(err, serveErr)
+	}
 	if backing != nil {
 		err = errors.Join(err, backing.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -206,9 +207,14 @@ func TestDataDirectoryInUseIsRefused(t *testing.T) {
 	c := testConfig(t)
 	launch(t, c).awaitHealth(t, serving)
 	c.Listen = freeAddress(t)
-	err := run(t.Context(), c, newOutput(), newOutput())
-	if inUse, ok := errors.AsType[*privateredis.InUseError](err); !ok || inUse.Dir != c.DataDir {
-		t.Errorf("%v, want an error that names %s", err, c.DataDir)
+	stderr := newOutput()
+	err := run(t.Context(), c, newOutput(), stderr)
+	inUse, ok := errors.AsType[*privateredis.InUseError](err)
+	if !ok || inUse.Dir != c.DataDir || err.Error() != inUse.Error() {
+		t.Fatalf("%v, want an error that names %s, and no other", err, c.DataDir)
+	}
+	if want := "reason=" + strconv.Quote(inUse.Error()); !strings.Contains(stderr.String(), want) {
+		t.Errorf("the log does not say why it stops, %s:\n%s", want, stderr)
 	}
 }
 

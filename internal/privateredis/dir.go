@@ -295,7 +295,7 @@ func (d *Dir) watch(ctx context.Context) {
 			wait = minRestartWait
 		}
 		d.logger.Error("the private redis-server ended; starting it again",
-			"pid", d.current().PID(), "log", d.current().logPath(), "wait", wait)
+			"pid", d.current().PID(), "log", d.current().logPath(), "wait", wait.String())
 		for {
 			select {
 			case <-ctx.Done():

@@ -307,9 +307,14 @@ type AmountOff struct {
 	// The amount off in each currency it is offered in: 1 to 50 amounts of at
 	// least 1, each currency once. An order in any other currency is refused as
 	// CURRENCY_MISMATCH.
-	Amounts       []*Money `protobuf:"bytes,1,rep,name=amounts,proto3" json:"amounts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Amounts []*Money `protobuf:"bytes,1,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	// The amount off each unit of a line after its first one, in the same
+	// currencies as `amounts`: 0 or more, or 1 or more where `amounts` has a 0,
+	// which it may have beside this. Only with the allocation PER_UNIT. Empty
+	// means that all units of a line are alike.
+	AdditionalAmounts []*Money `protobuf:"bytes,2,rep,name=additional_amounts,json=additionalAmounts,proto3" json:"additional_amounts,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *AmountOff) Reset() {
@@ -345,6 +350,13 @@ func (*AmountOff) Descriptor() ([]byte, []int) {
 func (x *AmountOff) GetAmounts() []*Money {
 	if x != nil {
 		return x.Amounts
+	}
+	return nil
+}
+
+func (x *AmountOff) GetAdditionalAmounts() []*Money {
+	if x != nil {
+		return x.AdditionalAmounts
 	}
 	return nil
 }
@@ -531,10 +543,11 @@ func (*ShippingOff_PercentOff) isShippingOff_Reduction() {}
 func (*ShippingOff_AmountOff) isShippingOff_Reduction() {}
 
 // OrderTiers takes off more the more is ordered: the highest tier whose
-// threshold the eligible amount reaches applies, alone.
+// threshold the eligible lines reach applies, alone. Thresholds are amounts, or
+// numbers of units, but not both in one coupon.
 type OrderTiers struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 20 tiers whose thresholds rise strictly in every currency.
+	// 1 to 20 tiers whose thresholds rise strictly, in every currency.
 	Tiers         []*OrderTier `protobuf:"bytes,1,rep,name=tiers,proto3" json:"tiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -581,11 +594,15 @@ func (x *OrderTiers) GetTiers() []*OrderTier {
 type OrderTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The eligible amount from which the tier applies, in each currency: at most
-	// 50 amounts of 0 or more. All tiers name the same currencies. Empty on every
-	// tier but the first is refused; empty on the first means "from nothing on"
-	// in every currency. An order below the first tier is refused as
-	// MINIMUM_AMOUNT_NOT_MET.
+	// 50 amounts of 0 or more. All tiers name the same currencies. Every tier but
+	// the first needs thresholds or a `minimum_quantity`; a first one without
+	// either applies from nothing on, in every currency. An order below the first
+	// tier is refused as MINIMUM_AMOUNT_NOT_MET or MINIMUM_QUANTITY_NOT_MET.
 	Thresholds []*Money `protobuf:"bytes,1,rep,name=thresholds,proto3" json:"thresholds,omitempty"`
+	// The number of eligible units from which the tier applies, 1 or more, in the
+	// place of thresholds. Tiers of this kind name the same currencies wherever
+	// they take off amounts.
+	MinimumQuantity *int64 `protobuf:"varint,4,opt,name=minimum_quantity,json=minimumQuantity,proto3,oneof" json:"minimum_quantity,omitempty"`
 	// What the tier takes off. Exactly one is required.
 	//
 	// Types that are valid to be assigned to Reward:
@@ -632,6 +649,13 @@ func (x *OrderTier) GetThresholds() []*Money {
 		return x.Thresholds
 	}
 	return nil
+}
+
+func (x *OrderTier) GetMinimumQuantity() int64 {
+	if x != nil && x.MinimumQuantity != nil {
+		return *x.MinimumQuantity
+	}
+	return 0
 }
 
 func (x *OrderTier) GetReward() isOrderTier_Reward {
@@ -845,11 +869,12 @@ type BuyXGetY struct {
 	// The number of units to buy, 1 to 1,000,000.
 	BuyQuantity int64 `protobuf:"varint,1,opt,name=buy_quantity,json=buyQuantity,proto3" json:"buy_quantity,omitempty"`
 	// Which units count as bought. Unset means the units the coupon applies to.
+	// What the coupon's `applies_to` excludes counts in no case.
 	Buy *AppliesTo `protobuf:"bytes,2,opt,name=buy,proto3" json:"buy,omitempty"`
 	// The number of units discounted each time, 1 to 1,000,000.
 	GetQuantity int64 `protobuf:"varint,3,opt,name=get_quantity,json=getQuantity,proto3" json:"get_quantity,omitempty"`
 	// Which units may be discounted. Unset means the units the coupon applies
-	// to.
+	// to. What the coupon's `applies_to` excludes is discounted in no case.
 	Get *AppliesTo `protobuf:"bytes,4,opt,name=get,proto3" json:"get,omitempty"`
 	// What the discounted units cost less, 1 to 10,000; unset means 10,000: they
 	// are free.
@@ -1648,9 +1673,10 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\x1adiscount/v1/discount.proto\x12\vdiscount.v1\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n" +
 	"\n" +
 	"PercentOff\x12!\n" +
-	"\fbasis_points\x18\x01 \x01(\x05R\vbasisPoints\"9\n" +
+	"\fbasis_points\x18\x01 \x01(\x05R\vbasisPoints\"|\n" +
 	"\tAmountOff\x12,\n" +
-	"\aamounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\aamounts\"F\n" +
+	"\aamounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\aamounts\x12A\n" +
+	"\x12additional_amounts\x18\x02 \x03(\v2\x12.discount.v1.MoneyR\x11additionalAmounts\"F\n" +
 	"\rPriceOverride\x125\n" +
 	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"*\n" +
 	"\tFreeTrial\x12\x1d\n" +
@@ -1664,16 +1690,18 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\treduction\":\n" +
 	"\n" +
 	"OrderTiers\x12,\n" +
-	"\x05tiers\x18\x01 \x03(\v2\x16.discount.v1.OrderTierR\x05tiers\"\xbe\x01\n" +
+	"\x05tiers\x18\x01 \x03(\v2\x16.discount.v1.OrderTierR\x05tiers\"\x83\x02\n" +
 	"\tOrderTier\x122\n" +
 	"\n" +
 	"thresholds\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\n" +
-	"thresholds\x12:\n" +
+	"thresholds\x12.\n" +
+	"\x10minimum_quantity\x18\x04 \x01(\x03H\x01R\x0fminimumQuantity\x88\x01\x01\x12:\n" +
 	"\vpercent_off\x18\x02 \x01(\v2\x17.discount.v1.PercentOffH\x00R\n" +
 	"percentOff\x127\n" +
 	"\n" +
 	"amount_off\x18\x03 \x01(\v2\x16.discount.v1.AmountOffH\x00R\tamountOffB\b\n" +
-	"\x06reward\"H\n" +
+	"\x06rewardB\x13\n" +
+	"\x11_minimum_quantity\"H\n" +
 	"\n" +
 	"PriceTiers\x12:\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1e.discount.v1.ProductPriceTiersR\bproducts\"`\n" +
@@ -1821,38 +1849,39 @@ var file_discount_v1_discount_proto_goTypes = []any{
 }
 var file_discount_v1_discount_proto_depIdxs = []int32{
 	24, // 0: discount.v1.AmountOff.amounts:type_name -> discount.v1.Money
-	24, // 1: discount.v1.PriceOverride.unit_amounts:type_name -> discount.v1.Money
-	4,  // 2: discount.v1.ShippingOff.percent_off:type_name -> discount.v1.PercentOff
-	5,  // 3: discount.v1.ShippingOff.amount_off:type_name -> discount.v1.AmountOff
-	10, // 4: discount.v1.OrderTiers.tiers:type_name -> discount.v1.OrderTier
-	24, // 5: discount.v1.OrderTier.thresholds:type_name -> discount.v1.Money
-	4,  // 6: discount.v1.OrderTier.percent_off:type_name -> discount.v1.PercentOff
-	5,  // 7: discount.v1.OrderTier.amount_off:type_name -> discount.v1.AmountOff
-	12, // 8: discount.v1.PriceTiers.products:type_name -> discount.v1.ProductPriceTiers
-	13, // 9: discount.v1.ProductPriceTiers.tiers:type_name -> discount.v1.PriceTier
-	24, // 10: discount.v1.PriceTier.unit_amounts:type_name -> discount.v1.Money
-	17, // 11: discount.v1.BuyXGetY.buy:type_name -> discount.v1.AppliesTo
-	17, // 12: discount.v1.BuyXGetY.get:type_name -> discount.v1.AppliesTo
-	0,  // 13: discount.v1.BuyXGetY.get_order:type_name -> discount.v1.UnitOrder
-	24, // 14: discount.v1.GroupAmountOff.amounts:type_name -> discount.v1.Money
-	24, // 15: discount.v1.BundlePrice.amounts:type_name -> discount.v1.Money
-	18, // 16: discount.v1.AppliesTo.unit_amounts:type_name -> discount.v1.AmountRange
-	24, // 17: discount.v1.OrderConditions.minimum_amounts:type_name -> discount.v1.Money
-	1,  // 18: discount.v1.OrderConditions.minimum_amount_basis:type_name -> discount.v1.MinimumAmountBasis
-	24, // 19: discount.v1.DiscountCaps.max_discount:type_name -> discount.v1.Money
-	24, // 20: discount.v1.DiscountCaps.max_discount_per_unit:type_name -> discount.v1.Money
-	24, // 21: discount.v1.DiscountCaps.min_unit_amount:type_name -> discount.v1.Money
-	0,  // 22: discount.v1.DiscountCaps.unit_order:type_name -> discount.v1.UnitOrder
-	22, // 23: discount.v1.AppliedDiscount.lines:type_name -> discount.v1.LineDiscount
-	2,  // 24: discount.v1.AppliedDiscount.allocation:type_name -> discount.v1.Allocation
-	3,  // 25: discount.v1.AppliedDiscount.rounding_scope:type_name -> discount.v1.RoundingScope
-	25, // 26: discount.v1.AppliedDiscount.trial_ends_at:type_name -> google.protobuf.Timestamp
-	23, // 27: discount.v1.LineDiscount.units:type_name -> discount.v1.UnitDiscount
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	24, // 1: discount.v1.AmountOff.additional_amounts:type_name -> discount.v1.Money
+	24, // 2: discount.v1.PriceOverride.unit_amounts:type_name -> discount.v1.Money
+	4,  // 3: discount.v1.ShippingOff.percent_off:type_name -> discount.v1.PercentOff
+	5,  // 4: discount.v1.ShippingOff.amount_off:type_name -> discount.v1.AmountOff
+	10, // 5: discount.v1.OrderTiers.tiers:type_name -> discount.v1.OrderTier
+	24, // 6: discount.v1.OrderTier.thresholds:type_name -> discount.v1.Money
+	4,  // 7: discount.v1.OrderTier.percent_off:type_name -> discount.v1.PercentOff
+	5,  // 8: discount.v1.OrderTier.amount_off:type_name -> discount.v1.AmountOff
+	12, // 9: discount.v1.PriceTiers.products:type_name -> discount.v1.ProductPriceTiers
+	13, // 10: discount.v1.ProductPriceTiers.tiers:type_name -> discount.v1.PriceTier
+	24, // 11: discount.v1.PriceTier.unit_amounts:type_name -> discount.v1.Money
+	17, // 12: discount.v1.BuyXGetY.buy:type_name -> discount.v1.AppliesTo
+	17, // 13: discount.v1.BuyXGetY.get:type_name -> discount.v1.AppliesTo
+	0,  // 14: discount.v1.BuyXGetY.get_order:type_name -> discount.v1.UnitOrder
+	24, // 15: discount.v1.GroupAmountOff.amounts:type_name -> discount.v1.Money
+	24, // 16: discount.v1.BundlePrice.amounts:type_name -> discount.v1.Money
+	18, // 17: discount.v1.AppliesTo.unit_amounts:type_name -> discount.v1.AmountRange
+	24, // 18: discount.v1.OrderConditions.minimum_amounts:type_name -> discount.v1.Money
+	1,  // 19: discount.v1.OrderConditions.minimum_amount_basis:type_name -> discount.v1.MinimumAmountBasis
+	24, // 20: discount.v1.DiscountCaps.max_discount:type_name -> discount.v1.Money
+	24, // 21: discount.v1.DiscountCaps.max_discount_per_unit:type_name -> discount.v1.Money
+	24, // 22: discount.v1.DiscountCaps.min_unit_amount:type_name -> discount.v1.Money
+	0,  // 23: discount.v1.DiscountCaps.unit_order:type_name -> discount.v1.UnitOrder
+	22, // 24: discount.v1.AppliedDiscount.lines:type_name -> discount.v1.LineDiscount
+	2,  // 25: discount.v1.AppliedDiscount.allocation:type_name -> discount.v1.Allocation
+	3,  // 26: discount.v1.AppliedDiscount.rounding_scope:type_name -> discount.v1.RoundingScope
+	25, // 27: discount.v1.AppliedDiscount.trial_ends_at:type_name -> google.protobuf.Timestamp
+	23, // 28: discount.v1.LineDiscount.units:type_name -> discount.v1.UnitDiscount
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_discount_proto_init() }
