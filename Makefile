@@ -79,6 +79,17 @@ client-python: $(BUILD)/python/ready ## Generate the Python client of examples/p
 .PHONY: client-typescript
 client-typescript: $(BUILD)/typescript/ready ## Generate the TypeScript client of examples/typescript.
 
+# BENCH_FLAGS are those of `build/bench/bench run --help`.
+.PHONY: bench
+bench: build $(BUILD)/bench/bench ## Measure against an empty server and against rivals; wants a quiet machine.
+	@tools/ensure redis postgres
+	@$(BUILD)/bench/bench run $(BENCH_FLAGS)
+
+.PHONY: bench-smoke
+bench-smoke: build $(BUILD)/bench/bench ## Check that every variant of the benchmark counts correctly, in under a minute.
+	@tools/ensure redis postgres
+	@$(BUILD)/bench/bench run --smoke $(BENCH_FLAGS)
+
 ##@ Change
 
 .PHONY: generate
@@ -132,6 +143,11 @@ ci: ## Run everything that continuous integration runs.
 .PHONY: clean
 clean: ## Remove what was built.
 	rm -rf bin $(BUILD) examples/typescript/{node_modules,gen,dist}
+
+# The benchmark is a module of its own; Go knows whether it is up to date.
+.PHONY: $(BUILD)/bench/bench
+$(BUILD)/bench/bench:
+	@go -C bench build -o ../$@ .
 
 # The Python client: a virtual environment, and stubs by grpc_tools.protoc.
 $(BUILD)/python/ready: examples/python/requirements.txt $(wildcard proto/discount/v1/*.proto)
