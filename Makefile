@@ -111,6 +111,7 @@ baseline: ## Accept the API as it is now as the one that may not break.
 lint: ## Run golangci-lint, go vet and buf lint.
 	go vet -tags=e2e,clients ./...
 	$(LINT) run
+	go -C bench tool -modfile=../tools/lint/go.mod golangci-lint run
 	$(BUF) lint
 
 .PHONY: check-format
@@ -130,6 +131,7 @@ check-modules: ## Fail when a go.mod is not tidy or a dependency was altered.
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	go -C tools/lint mod tidy -diff
+	go -C bench mod tidy -diff
 	go mod verify
 
 .PHONY: breaking

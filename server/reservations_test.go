@@ -243,10 +243,10 @@ func TestOneRequestIDHasOneEffectOnACoupon(t *testing.T) {
 	if again := c.redemption("ReserveRedemption", `request_id: "r" ttl { seconds: 900 }`+reserve); !proto.Equal(again, reserved) {
 		t.Errorf("the default spelled out is another reservation: %v", again)
 	}
-	c.wantError("REQUEST_ID_REUSED", "ReserveRedemption", `request_id: "r" ttl { seconds: 901 }`+reserve)
-	c.wantError("REQUEST_ID_REUSED", "Redeem", `request_id: "r"`+reserve)
+	_ = c.wantError("REQUEST_ID_REUSED", "ReserveRedemption", `request_id: "r" ttl { seconds: 901 }`+reserve)
+	_ = c.wantError("REQUEST_ID_REUSED", "Redeem", `request_id: "r"`+reserve)
 	for _, rpc := range []string{"CommitRedemption", "ReleaseRedemption", "VoidRedemption"} {
-		c.wantError("REQUEST_ID_REUSED", rpc, `request_id: "r" name: %q`, reserved.GetName())
+		_ = c.wantError("REQUEST_ID_REUSED", rpc, `request_id: "r" name: %q`, reserved.GetName())
 	}
 	c.wantState("RESERVED", reserved)
 
@@ -254,14 +254,14 @@ func TestOneRequestIDHasOneEffectOnACoupon(t *testing.T) {
 	if again := c.redemption("CommitRedemption", `request_id: "c" name: %q amount_minor: 500`, reserved.GetName()); !proto.Equal(again, committed) {
 		t.Errorf("a retry of the commit is answered with %v", again)
 	}
-	c.wantError("REQUEST_ID_REUSED", "CommitRedemption", `request_id: "c" name: %q`, reserved.GetName())
-	c.wantError("REQUEST_ID_REUSED", "ReserveRedemption", `request_id: "c"`+reserve)
+	_ = c.wantError("REQUEST_ID_REUSED", "CommitRedemption", `request_id: "c" name: %q`, reserved.GetName())
+	_ = c.wantError("REQUEST_ID_REUSED", "ReserveRedemption", `request_id: "c"`+reserve)
 
 	voided := c.redemption("VoidRedemption", `request_id: "v" name: %q amount_minor: 100 reason: "returned"`, reserved.GetName())
 	if again := c.redemption("VoidRedemption", `request_id: "v" name: %q amount_minor: 100 reason: "returned"`, reserved.GetName()); !proto.Equal(again, voided) {
 		t.Errorf("a retry of the void is answered with %v", again)
 	}
-	c.wantError("REQUEST_ID_REUSED", "VoidRedemption", `request_id: "v" name: %q amount_minor: 100 reason: "lost"`, reserved.GetName())
+	_ = c.wantError("REQUEST_ID_REUSED", "VoidRedemption", `request_id: "v" name: %q amount_minor: 100 reason: "lost"`, reserved.GetName())
 	c.used("coupons/half", 1, 400)
 }
 
@@ -269,9 +269,9 @@ func TestWhatDoesNotExistCannotBeSettled(t *testing.T) {
 	c := begin(t, halfOff)
 	for _, name := range []string{"coupons/none/redemptions/1-abc", "coupons/half/redemptions/1-abc"} {
 		for _, rpc := range []string{"CommitRedemption", "ReleaseRedemption", "VoidRedemption"} {
-			c.wantError("REDEMPTION_NOT_FOUND", rpc, `request_id: "r" name: %q`, name)
+			_ = c.wantError("REDEMPTION_NOT_FOUND", rpc, `request_id: "r" name: %q`, name)
 		}
 	}
-	c.wantError("COUPON_NOT_FOUND", "ReserveRedemption", `request_id: "r" coupon: "coupons/none"`)
+	_ = c.wantError("COUPON_NOT_FOUND", "ReserveRedemption", `request_id: "r" coupon: "coupons/none"`)
 	c.wantRefusal("CODE_NOT_FOUND", "ReserveRedemption", `request_id: "r" code: "NONE"`)
 }

@@ -71,7 +71,7 @@ func TestAVoidGivesTheUseOfTheCodeBack(t *testing.T) {
 func TestAUseWithoutAnAmountIsVoidedAsAWholeOnly(t *testing.T) {
 	c := begin(t, once)
 	redeemed := c.redemption("Redeem", `request_id: "r" coupon: "coupons/once"`)
-	c.wantError("AMOUNT_EXCEEDED", "VoidRedemption", `request_id: "v" name: %q amount_minor: 1`, redeemed.GetName())
+	_ = c.wantError("AMOUNT_EXCEEDED", "VoidRedemption", `request_id: "v" name: %q amount_minor: 1`, redeemed.GetName())
 	c.used("coupons/once", 1, 0)
 	c.wantState("VOIDED", c.redemption("VoidRedemption", `request_id: "v" name: %q`, redeemed.GetName()))
 	c.used("coupons/once", 0, 0)

@@ -59,7 +59,7 @@ func TestReadmeCallsWorkAsPasted(t *testing.T) {
 			continue
 		}
 		calls++
-		output, err := exec.CommandContext(ctx, "sh", "-c", here.Replace(each.text)).CombinedOutput()
+		output, err := exec.CommandContext(ctx, "sh", "-ec", here.Replace(each.text)).CombinedOutput()
 		if i+1 == len(blocks) || blocks[i+1].language != "text" {
 			if err != nil {
 				t.Errorf("%v:\n%s\n%s", err, each.text, output)
