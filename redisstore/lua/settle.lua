@@ -59,7 +59,7 @@ function settle.C(o, r)
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
   else
-    redis.call('ZREM', holds, o.position)
+    r.was_held = true
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
   end
@@ -74,7 +74,7 @@ function settle.L(o, r)
     return 'state', ''
   end
   local t = ledger_taken(r)
-  redis.call('ZREM', holds, o.position)
+  r.was_held = true
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
   r.state, r.rest = 'L', r.rest .. '\t' .. o.note
@@ -126,6 +126,11 @@ local function decide(o)
   local text = ledger_text(r)
   ledger_write(ledger, o.position, page_size, text)
   redis.call('HSET', requests, o.request, mine)
+  -- After the writes that a Redis without memory refuses: it takes away, which is
+  -- never refused, and all that follows it would not be, either.
+  if r.was_held then
+    redis.call('ZREM', holds, o.position)
+  end
   return 'settled', text
 end
 
