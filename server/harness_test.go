@@ -5,7 +5,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -63,7 +62,7 @@ func start(t testing.TB, store server.Store, adjust ...func(*server.Config)) *st
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error("shutting down:", err)
 		}
-		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := <-served; err != nil {
 			t.Error("serving:", err)
 		}
 	})
