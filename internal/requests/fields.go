@@ -60,7 +60,11 @@ func Set(t testing.TB, m protoreflect.Message, path string, value any) {
 		setList(t, m, field, value)
 	case field.IsMap():
 		m.Clear(field)
-		for k, v := range value.(map[string]string) {
+		entries, ok := value.(map[string]string)
+		if !ok {
+			t.Fatalf("%s is a map and cannot be %v", field.FullName(), value)
+		}
+		for k, v := range entries {
 			m.Mutable(field).Map().Set(protoreflect.ValueOf(k).MapKey(), protoreflect.ValueOf(v))
 		}
 	default:
@@ -96,6 +100,7 @@ func scalar(t testing.TB, field protoreflect.FieldDescriptor, value any) protore
 			return protoreflect.ValueOf(int32(v))
 		case protoreflect.Int64Kind:
 			return protoreflect.ValueOf(int64(v))
+		default: // no other kind of number is in the API
 		}
 	case string:
 		return protoreflect.ValueOf(v)

@@ -31,4 +31,3 @@ func StatusJSON(t testing.TB, err error) []byte {
 	}
 	return append(b, '\n')
 }
-

@@ -18,7 +18,7 @@ import (
 // All has every RPC with every field that can be wrong. The bounds are
 // those that the API states at its fields.
 func All() []Request {
-	return slices.Concat(couponRequests(), discountRequests(), promotionCodeRequests(), redemptionRequests())
+	return slices.Concat(couponRequests(), discountRequests(), tierRequests(), promotionCodeRequests(), redemptionRequests())
 }
 
 func couponRequests() []Request {
@@ -124,6 +124,12 @@ func discountRequests() []Request {
 				Bad:  values(list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: 100})),
 			}),
 		},
+	}
+}
+
+// tierRequests has the types of discount that depend on how much is bought.
+func tierRequests() []Request {
+	return []Request{
 		{"CreateCoupon", `coupon { order_tiers { tiers { thresholds { currency_code: "EUR" amount_minor: 100 } percent_off { basis_points: 500 } } } }`, slices.Concat(
 			[]Field{
 				{Path: "coupon.order_tiers.tiers", Bad: values(nil, list(21, tier()))},
@@ -252,17 +258,17 @@ func redemptionRequests() []Request {
 		{"ReserveRedemption", `request_id: "r" code: "FALL" ` + order, slices.Concat(source(), purchase(), requestID(true), ttl())},
 		{"CommitRedemption", settlement, slices.Concat(
 			[]Field{{Path: "amount_minor", Good: values(nil, 0, maxAmount), Bad: values(-1, maxAmount+1, -1<<63, 1<<63-1)}},
-			redemptionName("name"), requestID(true),
+			redemptionName(), requestID(true),
 		)},
-		{"ReleaseRedemption", settlement, slices.Concat(redemptionName("name"), requestID(true))},
+		{"ReleaseRedemption", settlement, slices.Concat(redemptionName(), requestID(true))},
 		{"VoidRedemption", settlement, slices.Concat(
 			[]Field{
 				{Path: "amount_minor", Good: values(nil, 1, maxAmount), Bad: values(0, -1, maxAmount+1, -1<<63, 1<<63-1)},
 				{Path: "reason", Good: values(nil, text(200)), Bad: values(text(201), "a\nb", "\x1f", "\u0085")},
 			},
-			redemptionName("name"), requestID(true),
+			redemptionName(), requestID(true),
 		)},
-		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName("name")},
+		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName()},
 		{"ListRedemptions", `parent: "coupons/fall"`, slices.Concat(
 			[]Field{
 				{Path: "promotion_code", Good: values("coupons/fall/promotionCodes/00000000"), Bad: values(
@@ -349,8 +355,8 @@ func promotionCodeName(path string) []Field {
 	)}}
 }
 
-func redemptionName(path string) []Field {
-	return []Field{{Path: path, Good: values("coupons/f/redemptions/1"), Bad: values(
+func redemptionName() []Field {
+	return []Field{{Path: "name", Good: values("coupons/f/redemptions/1"), Bad: values(
 		nil, "coupons/fall", "coupons/fall/redemptions/", "coupons/-/redemptions/a b", "coupons/fall/promotionCodes/00000000",
 		"coupons/fall/redemptions/"+strings.Repeat("1", 33), "coupons/fall/redemptions/1/x",
 	)}}

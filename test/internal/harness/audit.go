@@ -54,6 +54,7 @@ func (s *Service) WantAuditClean(t testing.TB, coupon string) []*discountv1.Rede
 			spent[r.GetDiscount().GetCurrencyCode()] += left
 		case discountv1.RedemptionState_REDEMPTION_STATE_RESERVED:
 			spent[r.GetDiscount().GetCurrencyCode()] += left
+		default: // takes up nothing
 		}
 	}
 

@@ -113,7 +113,9 @@ func (p *Process) Kill() {
 	if err := p.cmd.Process.Kill(); err != nil {
 		p.t.Fatal(err)
 	}
-	<-p.exited // that it was killed is no news
+	if err := <-p.exited; err == nil {
+		p.t.Error("discountd ended by itself before it was killed")
+	}
 	p.cmd = nil
 }
 
