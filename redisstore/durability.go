@@ -5,7 +5,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -73,8 +72,19 @@ type Durability struct {
 	warned []string
 }
 
-// ErrUnsafe says that a Redis is set up such that the promises would not hold.
-var ErrUnsafe = errors.New("this Redis cannot keep what is promised")
+// UnsafeError says that a Redis is set up such that the promises would not hold.
+type UnsafeError struct {
+	// Reasons tell an operator what is wrong.
+	Reasons []string
+	// Names are those of the concerns, by which Durability.Allow accepts them; one
+	// that cannot be accepted is empty.
+	Names []string
+}
+
+// Error gives all reasons.
+func (e *UnsafeError) Error() string {
+	return "this Redis cannot keep what is promised: " + strings.Join(e.Reasons, "; ")
+}
 
 // guard compares a Redis with what it must be like, at the start and again and
 // again.
@@ -84,30 +94,32 @@ type guard struct {
 }
 
 // inspect reads what a Redis is like and returns what it takes for a write there to
-// be safe. It logs what is new to worry about. The error is one of Redis, or is
-// ErrUnsafe.
+// be safe. It logs what is new to worry about. The error is one of Redis, or an
+// UnsafeError.
 func (g *guard) inspect(ctx context.Context, client redis.UniversalClient) (safety, error) {
 	if _, ok := client.(*redis.ClusterClient); ok {
-		return safety{}, fmt.Errorf("%w: a cluster's nodes are not checked yet", ErrUnsafe)
+		return safety{}, &UnsafeError{Reasons: []string{"the nodes of a cluster are not checked yet"}, Names: []string{""}}
 	}
 	f, err := readFacts(ctx, client, &g.mute)
 	if err != nil {
 		return safety{}, err
 	}
 	safe, concerns := f.judge(g.Ack)
-	var refused, warned []string
+	var unsafe UnsafeError
+	var warned []string
 	for _, c := range concerns {
 		allowed := slices.Contains(g.Allow, c.name)
 		switch {
 		case c.refused && !allowed:
-			refused = append(refused, c.text)
+			unsafe.Reasons = append(unsafe.Reasons, c.text)
+			unsafe.Names = append(unsafe.Names, c.name)
 		case c.refused || !allowed:
 			warned = append(warned, c.text)
 		}
 	}
 	g.warn(ctx, warned)
-	if len(refused) > 0 {
-		return safety{}, fmt.Errorf("%w: %s", ErrUnsafe, strings.Join(refused, "; "))
+	if len(unsafe.Reasons) > 0 {
+		return safety{}, &unsafe
 	}
 	return safe, nil
 }

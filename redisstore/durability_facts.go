@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,39 +34,46 @@ type facts struct {
 	savesAreUnread bool
 }
 
-// readFacts asks a Redis. mute remembers that CONFIG is not answered.
+// readFacts asks a Redis, in one round trip. mute remembers that CONFIG is not
+// answered.
 func readFacts(ctx context.Context, client redis.UniversalClient, mute *bool) (facts, error) {
-	text, err := client.Info(ctx).Result()
-	if err != nil && (!isRedisError(err) || refused(err) && !notPermitted(err)) {
+	p := client.Pipeline()
+	info := p.Info(ctx)
+	settings := map[string]*redis.MapStringStringCmd{}
+	if !*mute {
+		for _, name := range []string{"appendfsync", "no-appendfsync-on-rewrite", "min-replicas-to-write", "save"} {
+			settings[name] = p.ConfigGet(ctx, name)
+		}
+	}
+	if _, err := p.Exec(ctx); err != nil && !isRedisError(err) {
 		return facts{}, err
 	}
-	f := parseInfo(text)
-	f.savesAreUnread = true
-	if *mute {
-		return f, nil
+	if err := info.Err(); err != nil && !unanswered(err) {
+		return facts{}, err
 	}
-	for name, field := range map[string]*string{
-		"appendfsync": &f.fsync, "no-appendfsync-on-rewrite": &f.fsyncPauses,
-		"min-replicas-to-write": &f.minReplicas, "save": &f.save,
-	} {
-		values, err := client.ConfigGet(ctx, name).Result()
-		switch {
-		case isRedisError(err) && (!refused(err) || notPermitted(err)):
+	f := parseInfo(info.Val())
+	told := map[string]string{}
+	for _, cmd := range settings {
+		switch err := cmd.Err(); {
+		case err == nil:
+			maps.Copy(told, cmd.Val())
+		case unanswered(err):
 			*mute = true
-			return f, nil
-		case err != nil:
+		default:
 			return facts{}, err
 		}
-		value, told := values[name]
-		if *field = value; name == "save" {
-			f.savesAreUnread = !told
-		}
 	}
+	f.fsync, f.fsyncPauses, f.minReplicas = told["appendfsync"], told["no-appendfsync-on-rewrite"], told["min-replicas-to-write"]
+	save, isTold := told["save"]
+	f.save, f.savesAreUnread = save, !isTold
 	return f, nil
 }
 
-// notPermitted reports whether a Redis refused to answer because of who asked.
-func notPermitted(err error) bool { return strings.HasPrefix(err.Error(), "NOPERM ") }
+// unanswered reports whether a Redis answers a command not now and not later: it
+// does not know it, or does not let this caller use it.
+func unanswered(err error) bool {
+	return isRedisError(err) && (!refused(err) || strings.HasPrefix(err.Error(), "NOPERM "))
+}
 
 // parseInfo reads the lines of INFO.
 func parseInfo(text string) facts {

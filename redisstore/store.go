@@ -33,8 +33,8 @@ type Options struct {
 	Clock func() time.Time
 	// Logger is told of what an operator should know. The default discards.
 	Logger *slog.Logger
-	// Durability, if set, is what the Redis must be like: Open fails with ErrUnsafe
-	// when it is not, and Ping when it is not any more. It cannot be set for a
+	// Durability, if set, is what the Redis must be like: Open fails with an
+	// UnsafeError when it is not, and Ping when it is not any more. It cannot be set for a
 	// cluster.
 	Durability *Durability
 	// Memory is what this server remembers of stores.
@@ -78,8 +78,8 @@ var ErrConfiguration = errors.New("the store and the configuration do not agree"
 
 // Open returns the store in the given Redis and sets it up if it is empty. It
 // fails with ErrConfiguration when the store belongs to servers that are
-// configured differently, with ErrUnsafe when the Redis is not what Durability
-// asks for, and with a DataLossError when the store is not what Memory remembers
+// configured differently, with an UnsafeError when the Redis is not what
+// Durability asks for, and with a DataLossError when the store is not what Memory remembers
 // and the loss is not accepted. The client stays the caller's to close; it must not
 // send commands again by itself (MaxRetries: -1).
 func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {
@@ -220,10 +220,11 @@ func (s *Store) check(ctx context.Context) error {
 		return nil
 	}
 	safe, err := s.guard.inspect(ctx, s.client)
+	unsafe, isUnsafe := errors.AsType[*UnsafeError](err)
 	switch {
-	case errors.Is(err, ErrUnsafe) && s.id == "": // not opened yet
-		return err
-	case errors.Is(err, ErrUnsafe):
+	case isUnsafe && s.id == "": // not opened yet
+		return unsafe
+	case isUnsafe:
 		why := &fencedError{err.Error()}
 		if s.fence.raise(why) {
 			s.logger.ErrorContext(ctx, "refusing to serve", "error", err)
