@@ -108,24 +108,28 @@ func (s *service) operate(ctx context.Context, b *backing, addr net.Addr, stdout
 	if err := printBanner(stdout, addr, b); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
-	return s.watch(ctx, store, remember)
+	s.watch(ctx, store, remember)
+	return nil
 }
 
 // watch looks after the store until ctx ends, and remembers how far it has come.
-func (s *service) watch(ctx context.Context, store *redisstore.Store, remember func(redisstore.Seen) error) error {
+func (s *service) watch(ctx context.Context, store *redisstore.Store, remember func(redisstore.Seen) error) {
 	saved := time.Now()
+	save := func() {
+		saved = time.Now()
+		if err := remember(store.Seen()); err != nil {
+			s.logger.Error("cannot remember the state of the store; a loss of data may pass unnoticed at the next start", "error", err)
+		}
+	}
 	ping := func(ctx context.Context) error {
 		err := store.Ping(ctx)
 		if err == nil && time.Since(saved) >= rememberInterval {
-			saved = time.Now()
-			if err := remember(store.Seen()); err != nil {
-				s.logger.Error("cannot remember the state of the store; a loss of data may pass unnoticed at the next start", "error", err)
-			}
+			save()
 		}
 		return err
 	}
 	probe(ctx, ping, s.server.SetServing, s.logger)
-	return remember(store.Seen())
+	save()
 }
 
 // storeOptions returns how to open the store in b, and what remembers how far it has
