@@ -25,6 +25,14 @@ type safety struct {
 
 func (s safety) waits() bool { return s.disk || s.replicas > 0 }
 
+// waitsFor returns what to wait for at this moment.
+func (s *Store) waitsFor() safety {
+	if safe := s.safety.Load(); safe != nil {
+		return *safe
+	}
+	return safety{}
+}
+
 // maxSafetyWait bounds the wait, which takes milliseconds unless something is wrong.
 // The client's own patience with a connection is longer.
 const maxSafetyWait = time.Second
@@ -58,7 +66,7 @@ func (s *Store) sendAndWait(ctx context.Context, safe safety, sc *script, keys [
 // field of a hash that the effect has left is looked for on the same connection, in
 // case it is another Redis by now.
 func (s *Store) confirm(ctx context.Context, key, field string) error {
-	safe := *s.safety.Load()
+	safe := s.waitsFor()
 	if !safe.waits() {
 		return nil
 	}

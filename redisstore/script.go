@@ -140,7 +140,7 @@ type reply struct {
 // each of them is written so that a second execution changes nothing and returns
 // what the first did. The error is one of package domain's or the context's.
 func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
-	return s.runSafely(ctx, *s.safety.Load(), sc, keys, args)
+	return s.runSafely(ctx, s.waitsFor(), sc, keys, args)
 }
 
 // tidy is run for what nobody is told of: it does not wait until it is safe.

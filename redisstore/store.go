@@ -52,7 +52,7 @@ type Store struct {
 	id     string
 	fence  *fence
 
-	// safety is what to wait for after a write; guard, nil when there is nothing to
+	// safety is what to wait for after a write, nil for nothing; guard, nil when there is nothing to
 	// check, finds it out. Only Open and Ping use the guard, under pinging.
 	safety  atomic.Pointer[safety]
 	guard   *guard
@@ -151,7 +151,6 @@ func newStore(client redis.UniversalClient, o *Options) *Store {
 		server: o.Memory.Server,
 		random: rand.Reader, token: domain.NewToken,
 	}
-	s.safety.Store(&safety{})
 	if o.Durability != nil {
 		s.guard = &guard{Durability: o.Durability, logger: o.Logger}
 	}
