@@ -224,8 +224,8 @@ func TestConnectionLostAtAnyCommandLeavesOneEffect(t *testing.T) {
 	var cut sync.Map // names of scripts
 	t.Cleanup(func() {
 		for _, sc := range allScripts {
-			// The others are what a store is opened with and what only lists use.
-			if _, ok := cut.Load(sc.name); !ok && sc != storeOpen && sc != promotionList && !selected() {
+			// The others are what a store is opened and watched with and what only lists use.
+			if _, ok := cut.Load(sc.name); !ok && sc != storeOpen && sc != storeBeat && sc != promotionList && !selected() {
 				t.Errorf("no reply of %s was cut", sc.name)
 			}
 		}

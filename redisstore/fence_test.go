@@ -140,12 +140,12 @@ func TestStoreThatLostItsDataRefusesToServeUntilItIsBack(t *testing.T) {
 		var log bytes.Buffer
 		e.logger = slog.New(slog.NewTextHandler(&log, nil))
 		p := prepareCalls(e)
-		meta := e.admin.HGetAll(e.ctx(), e.keys.meta()).Val()
 		for name, lose := range map[string]func() error{
 			"empty":       func() error { return e.admin.Del(e.ctx(), e.keys.meta()).Err() },
 			"another one": func() error { return e.admin.HSet(e.ctx(), e.keys.meta(), "id", "another").Err() },
 		} {
 			log.Reset()
+			meta := e.admin.HGetAll(e.ctx(), e.keys.meta()).Val()
 			if err := lose(); err != nil {
 				t.Fatal(err)
 			}

@@ -33,6 +33,9 @@ const (
 // meta is what all servers of the store agree on.
 func (k keys) meta() string { return k.prefix + ":{m}" }
 
+// servers holds how far each server has seen the store come.
+func (k keys) servers() string { return k.meta() + ":w" }
+
 // head holds a coupon's counters beside its limits.
 func (k keys) head(c domain.CouponID) string { return k.coupon(c, "n") }
 

@@ -53,8 +53,12 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if err != nil {
 			return domain.Redemption{}, err
 		}
-		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
-			return s.effective(prior), err
+		prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		if prior != nil {
+			return confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}

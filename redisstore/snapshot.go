@@ -91,7 +91,7 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 
 // expireHolds ends reservations whose time is over, a bounded number of them.
 func (s *Store) expireHolds(ctx context.Context, c domain.CouponID, now time.Time) error {
-	_, err := s.run(ctx, expire,
+	_, err := s.tidy(ctx, expire,
 		[]string{s.keys.head(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c)},
 		ledgerPageSize, millis(now))
 	return err

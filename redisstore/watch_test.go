@@ -91,9 +91,9 @@ func keysOf(args []any) ([]string, bool) {
 			keys = append(keys, text(3+i))
 		}
 		return keys, true
-	case "hget", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
+	case "hget", "hexists", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
 		return []string{text(1)}, true
-	case "multi", "exec", "hello", "client", "cluster", "command", "ping":
+	case "multi", "exec", "hello", "client", "cluster", "command", "ping", "info", "config", "wait", "waitaof":
 		return nil, true
 	default:
 		return nil, false
@@ -214,7 +214,7 @@ func checkOutcomes() error {
 
 // allScripts are the scripts of the store.
 var allScripts = []*script{
-	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
+	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
 	settle, expire,
 }
