@@ -82,7 +82,7 @@ func TestUnknownRedemptionIsNotFound(t *testing.T) {
 	})
 }
 
-func TestRedeemHasOneEffectPerRequestID(t *testing.T) {
+func TestP3RedeemHasOneEffectPerRequestID(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a", limitedTo(1)))
 		e.createCode(promotionCode("a", "X"))
@@ -105,7 +105,7 @@ func TestRedeemHasOneEffectPerRequestID(t *testing.T) {
 	})
 }
 
-func TestRequestIDIsNotUsedForAnotherRedemption(t *testing.T) {
+func TestP4RequestIDIsNotUsedForAnotherRedemption(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a"))
 		e.createCoupon(percentOff("b"))
@@ -150,7 +150,7 @@ func TestRequestIDIsNotUsedForAnotherRedemption(t *testing.T) {
 	})
 }
 
-func TestReusedRequestIDAtOnceServesOneRequest(t *testing.T) {
+func TestP4ReusedRequestIDAtOnceServesOneRequest(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a"))
 		var won atomic.Int32
@@ -293,7 +293,7 @@ func TestRefusalForARuleWritesNothing(t *testing.T) {
 	})
 }
 
-func TestNothingIsRedeemedAfterADeactivationIsAcknowledged(t *testing.T) {
+func TestFault14NothingIsRedeemedAfterADeactivationIsAcknowledged(t *testing.T) {
 	ends := map[string]func(*env, domain.PromotionCodeName) error{
 		"deactivated": func(e *env, n domain.PromotionCodeName) error {
 			_, err := e.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{Name: n})
