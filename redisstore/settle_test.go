@@ -367,7 +367,11 @@ func TestFault12P7CommitReleaseAndExpiryRaceToOneEnd(t *testing.T) {
 		late := newClock()
 		late.Advance(time.Hour) // by this server's clock everything is due
 		other, _ := e.open(late)
-		for round := range 40 {
+		rounds := 40
+		if e.most == onRedis.most {
+			rounds = longForm(rounds, 10_000)
+		}
+		for round := range rounds {
 			held := e.reserve(time.Minute, byCoupon(fmt.Sprint("h", round), "a"))
 			var committed, released atomic.Int64
 			all(6, func(i int) {
