@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,8 +60,8 @@ type loadConfig struct {
 // poolSize is how many names a pool has at most.
 const poolSize = 12
 
-// pool is names of redemptions that clients pick from: the latest ones, so that
-// several clients often meet at one.
+// pool is names of redemptions that clients pick from: the latest ones, and each
+// twice on average, so that several clients often meet at one.
 type pool struct {
 	mu    sync.Mutex
 	names []string
@@ -80,7 +81,12 @@ func (p *pool) pick(random *rand.Rand) string {
 	if len(p.names) == 0 {
 		return ""
 	}
-	return p.names[random.IntN(len(p.names))]
+	i := random.IntN(len(p.names))
+	name := p.names[i]
+	if random.IntN(2) == 0 {
+		p.names = slices.Delete(p.names, i, i+1)
+	}
+	return name
 }
 
 // newRandom returns a source that the log tells how to repeat.
