@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,11 +57,8 @@ type loadConfig struct {
 	tardy time.Duration
 }
 
-// poolSize is how many names a pool has at most.
-const poolSize = 12
-
-// pool is names of redemptions that clients pick from: the latest ones, so that
-// several clients often meet at one.
+// pool is names of redemptions that clients pick from: the latest that can count at
+// once, so that several clients often meet at one.
 type pool struct {
 	mu    sync.Mutex
 	names []string
@@ -69,7 +67,7 @@ type pool struct {
 func (p *pool) add(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.names = append(p.names, name); len(p.names) > poolSize {
+	if p.names = append(p.names, name); len(p.names) > couponLimit {
 		p.names = p.names[1:]
 	}
 }
@@ -81,6 +79,13 @@ func (p *pool) pick(random *rand.Rand) string {
 		return ""
 	}
 	return p.names[random.IntN(len(p.names))]
+}
+
+// remove takes a name out that has come to an end.
+func (p *pool) remove(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = slices.DeleteFunc(p.names, func(n string) bool { return n == name })
 }
 
 // newRandom returns a source that the log tells how to repeat.
@@ -292,11 +297,27 @@ func (c *client) acknowledged(o operation, r *discountv1.Redemption) bool {
 	switch o.Kind {
 	case reserve:
 		c.holds.add(o.Name)
-	case redeem, commit:
+	case redeem:
 		c.counts.add(o.Name)
+	case commit:
+		c.counts.add(o.Name)
+		c.sometimes(c.holds.remove, o.Name)
+	case release:
+		c.sometimes(c.holds.remove, o.Name)
+	case void:
+		if o.State == discountv1.RedemptionState_REDEMPTION_STATE_VOIDED {
+			c.sometimes(c.counts.remove, o.Name)
+		}
 	}
 	c.done.Add(1)
 	return true
+}
+
+// sometimes lets one of two names stay where others find it, at its end.
+func (c *client) sometimes(remove func(string), name string) {
+	if c.random.IntN(2) == 0 {
+		remove(name)
+	}
 }
 
 func redemption(r *discountv1.RedeemRequest) operation {
