@@ -48,7 +48,11 @@ func (w watcher) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 		if cmds[0].Name() == "multi" {
 			w.oneSlot("a transaction", keys)
 		}
-		return next(ctx, cmds)
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			noteOutcome(cmd)
+		}
+		return err
 	}
 }
 
