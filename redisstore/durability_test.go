@@ -121,6 +121,7 @@ func openOn(t *testing.T, server *privateredis.Server, prefix string, o Options)
 	e := &onServer{server: server, log: &bytes.Buffer{}, env: &env{t: t, clock: newClock(), prefix: prefix, most: onRedis.most, request: "r"}}
 	e.dial = func() redis.UniversalClient { return redistest.Client(t, server) }
 	e.admin, e.client = e.dial(), e.dial()
+	e.client.AddHook(watcher{t, prefix})
 	o.Prefix, o.HashKeyFingerprint, o.Clock, o.Logger = prefix, "tests", e.clock.Now, slog.New(slog.NewTextHandler(e.log, nil))
 	var err error
 	e.Store, err = Open(t.Context(), e.client, o)
