@@ -64,7 +64,7 @@ type state struct {
 // it: it ends those that it meets. Where the server takes no writes they count
 // until it does, and reading goes on.
 func (s *Store) read(ctx context.Context, o subject) (*state, error) {
-	for {
+	for range maxExpiries {
 		st, err := s.readCounts(ctx, o, nil)
 		if err != nil {
 			return nil, err
@@ -87,6 +87,7 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 		}
 		return s.readCounts(ctx, o, counters)
 	}
+	return nil, errNeverEnds(o.coupon)
 }
 
 // expireHolds ends reservations whose time is over, a bounded number of them.
