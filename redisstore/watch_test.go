@@ -91,9 +91,9 @@ func keysOf(args []any) ([]string, bool) {
 			keys = append(keys, text(3+i))
 		}
 		return keys, true
-	case "hget", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
+	case "hget", "hmget", "hgetall", "get", "hkeys", "hscan", "lindex", "lrange", "zadd", "zrevrangebylex", "zscan", "zscore":
 		return []string{text(1)}, true
-	case "multi", "exec", "hello", "client", "cluster", "command", "ping":
+	case "scan", "multi", "exec", "hello", "client", "cluster", "command", "ping":
 		return nil, true
 	default:
 		return nil, false
@@ -216,5 +216,5 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire,
+	settle, expire, auditBegin, auditRead, auditRepair, auditEnd,
 }
