@@ -448,7 +448,7 @@ func TestAuditWhoseMarkRanOutMendsNothing(t *testing.T) {
 func TestRepairThatIsSentTwiceMendsOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.busyCoupon("a")
-		noError(t, e.admin.HIncrBy(e.ctx(), e.keys.head("a"), "r", 7).Err())
+		noError(t, e.admin.HIncrBy(e.ctx(), e.keys.head("a"), "r", -3).Err())
 		a := newCouponAudit(e.Store, "a", false)
 		a.progress = func(int64) {}
 		k := e.keys
