@@ -144,8 +144,7 @@ func TestAuditInAStormFindsWhatIsWrongAndNothingElse(t *testing.T) {
 			c.Budgets = []domain.Budget{{Limit: domain.Money{Currency: "EUR", AmountMinor: 1_000_000_000}, Products: []string{"product"}}}
 		}))
 		code := e.createCode(promotionCode("a", "STORM", codeLimitedTo(1_000_000))).Name
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
+		seed := seedOf(t)
 
 		ctx, stop := context.WithCancel(e.ctx())
 		defer stop()
