@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -144,7 +145,7 @@ func (r *Redemption) CheckRecord() string {
 	}
 	switch {
 	case !slices.Contains([]RedemptionState{RedemptionReserved, RedemptionRedeemed, RedemptionReleased, RedemptionExpired, RedemptionVoided}, r.State):
-		return fmt.Sprintf("has the state %q", r.State)
+		return "has the state " + strconv.QuoteRune(rune(r.State))
 	case voided != r.VoidedAmountMinor:
 		return fmt.Sprintf("has %d voided and voids of %d", r.VoidedAmountMinor, voided)
 	case voided > granted:
