@@ -175,7 +175,9 @@ func TestAuditFindsEachDifferenceAndMendsIt(t *testing.T) {
 			},
 			{
 				what: "request forgotten",
-				do:   func(e *env, c redis.UniversalClient) { noError(t, c.HDel(e.ctx(), k.requests("a"), requestKey("aplain")).Err()) },
+				do: func(e *env, c redis.UniversalClient) {
+					noError(t, c.HDel(e.ctx(), k.requests("a"), requestKey("aplain")).Err())
+				},
 				want: one("request", "1", "", "1"),
 			},
 			{
@@ -283,7 +285,9 @@ func TestAuditTellsWhatItCannotMend(t *testing.T) {
 				func(id domain.CouponID, _ domain.PromotionCodeName) {
 					noError(t, e.admin.LSet(e.ctx(), k.ledgerPage(id, 0), 3, "what").Err())
 				},
-				func(domain.PromotionCodeName) domain.Difference { return one("record", "4", "unreadable", "consistent") },
+				func(domain.PromotionCodeName) domain.Difference {
+					return one("record", "4", "unreadable", "consistent")
+				},
 			},
 			{
 				"more voided than voids say",
@@ -320,7 +324,9 @@ func TestAuditTellsWhatItCannotMend(t *testing.T) {
 			},
 			{
 				"head is gone",
-				func(id domain.CouponID, _ domain.PromotionCodeName) { noError(t, e.admin.Del(e.ctx(), k.head(id)).Err()) },
+				func(id domain.CouponID, _ domain.PromotionCodeName) {
+					noError(t, e.admin.Del(e.ctx(), k.head(id)).Err())
+				},
 				func(domain.PromotionCodeName) domain.Difference {
 					return one("coupon", "", "a configuration or a ledger of 9 records or more, and no counters", "both")
 				},
