@@ -163,7 +163,7 @@ type DifferenceKind string
 
 // The kinds of differences. What Difference.Name names is told with each.
 const (
-	DifferenceCoupon       DifferenceKind = "coupon"         // its head or configuration is missing or cannot be read
+	DifferenceCoupon       DifferenceKind = "coupon"         // its head or its configuration is missing or cannot be read: which
 	DifferenceLedger       DifferenceKind = "ledger"         // the length that is noted for it
 	DifferenceRecord       DifferenceKind = "record"         // of the ledger: its position
 	DifferenceCounter      DifferenceKind = "counter"        // of the coupon: redeemed, held, codes_created, due

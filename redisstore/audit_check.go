@@ -260,7 +260,7 @@ func (a *couponAudit) judgeLength() []*finding {
 	}
 	if noted, err := strconv.ParseInt(a.head["q"], 10, 64); err != nil || noted > a.tally.Len() {
 		a.broken = "the ledger ends before its length"
-		found[0].fix, found[0].Reason = nil, "records are missing: what is lost must come from a backup"
+		found[0].fix, found[0].Reason = nil, "records are missing: "+lostForGood
 	}
 	return found
 }
@@ -271,7 +271,7 @@ func (a *couponAudit) judgeLimits(definition string) []*finding {
 	unreadable := json.Unmarshal([]byte(definition), &c) != nil
 	if state := a.head["s"]; unreadable || state != "A" && state != "D" {
 		return []*finding{{Difference: domain.Difference{
-			Kind: domain.DifferenceCoupon, Stored: "a configuration or state that cannot be read", Want: "both", Reason: "what is lost must come from a backup",
+			Kind: domain.DifferenceCoupon, Name: "configuration", Stored: "missing or unreadable, or the state is", Want: "both", Reason: lostForGood,
 		}}}
 	}
 	a.createTime = c.CreateTime

@@ -199,7 +199,7 @@ func (a *couponAudit) checkCode(id string, read map[string]codeRecord) *check {
 			if c.f == nil || c.definition == nil && (!mark || want != domain.CodeTally{}) {
 				return []*finding{{Difference: domain.Difference{
 					Kind: domain.DifferenceCode, Name: id, Stored: fmt.Sprintf("record %q with a configuration of %d bytes", v[0], len(v[1])), Want: "both",
-					Reason: "what is lost must come from a backup",
+					Reason: lostForGood,
 				}}}
 			}
 			out := number(domain.DifferenceCodeRedeemed, id, c.f[3], want.Redeemed, fix{kind: "redeemed", name: id})

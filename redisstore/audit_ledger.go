@@ -44,6 +44,9 @@ type couponAudit struct {
 	broken string
 }
 
+// lostForGood is why something is not mended of which nothing is left.
+const lostForGood = "what is lost must come from a backup"
+
 func newCouponAudit(s *Store, id domain.CouponID, repair bool) *couponAudit {
 	return &couponAudit{store: s, id: id, repair: repair, token: s.token(), tally: domain.NewTally(), seen: map[string]bool{}}
 }
@@ -64,8 +67,8 @@ func (a *couponAudit) run(ctx context.Context) (exists bool, err error) {
 			return false, nil
 		}
 		a.add(&finding{Difference: domain.Difference{
-			Kind: domain.DifferenceCoupon, Stored: "a configuration or a ledger of " + r.values[1] + " records or more, and no counters", Want: "both",
-			Reason: "what is lost must come from a backup",
+			Kind: domain.DifferenceCoupon, Name: "head", Want: "counters; the first page of the ledger has " + r.values[1] + " records",
+			Reason: lostForGood,
 		}})
 		return true, nil
 	}

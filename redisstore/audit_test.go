@@ -319,7 +319,7 @@ func TestAuditTellsWhatItCannotMend(t *testing.T) {
 					noError(t, e.admin.Del(e.ctx(), k.definition(id)).Err())
 				},
 				func(domain.PromotionCodeName) domain.Difference {
-					return one("coupon", "", "a configuration or state that cannot be read", "both")
+					return one("coupon", "configuration", "missing or unreadable, or the state is", "both")
 				},
 			},
 			{
@@ -328,7 +328,7 @@ func TestAuditTellsWhatItCannotMend(t *testing.T) {
 					noError(t, e.admin.Del(e.ctx(), k.head(id)).Err())
 				},
 				func(domain.PromotionCodeName) domain.Difference {
-					return one("coupon", "", "a configuration or a ledger of 9 records or more, and no counters", "both")
+					return one("coupon", "head", "", "counters; the first page of the ledger has 9 records")
 				},
 			},
 			{
@@ -423,6 +423,52 @@ func TestSecondAuditWaitsForNobodyAndOneThatDiedIsOver(t *testing.T) {
 		if n := e.admin.Exists(e.ctx(), k.ledgerChanges("a")).Val(); n != 0 {
 			t.Error("an audit has left its notes behind")
 		}
+	})
+}
+
+func TestOneOfManyAuditsAtOnceMends(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.busyCoupon("a")
+		noError(t, e.admin.HIncrBy(e.ctx(), e.keys.head("a"), "r", -2).Err())
+		found, errs := make([][]domain.Difference, 6), make([]error, 6)
+		all(6, func(i int) { found[i], _, errs[i] = e.audit(AuditOptions{Repair: true}) })
+		mended := 0
+		for i := range found {
+			if errs[i] != nil && !errors.Is(errs[i], ErrAuditBusy) {
+				t.Errorf("%v", errs[i])
+			}
+			mended += len(found[i])
+		}
+		if mended != 1 {
+			t.Errorf("%d of them mended something: %v", mended, found)
+		}
+		e.wantClean()
+		if r := e.coupon("a").Redeemed; r != 4 {
+			t.Errorf("%d redeemed", r)
+		}
+	})
+}
+
+func TestLongAuditRenewsItsMarkAndKeepsItsNotes(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.busyCoupon("a")
+		k := e.keys
+		e.before(auditRead, 6, func(*Store) { e.clock.Advance(4 * time.Minute) })
+		a := newCouponAudit(e.Store, "a", false)
+		a.progress = func(int64) {}
+		if _, err := a.run(e.ctx()); err != nil {
+			t.Errorf("with a pause of less than the margin before every step: %v", err)
+		}
+		b := newCouponAudit(e.Store, "a", false)
+		b.progress = func(int64) {}
+		_, err := e.run(e.ctx(), auditBegin, []string{k.head("a"), k.definition("a"), k.ledger("a")},
+			b.token, millis(e.now()), millis(e.now().Add(auditMark)))
+		noError(t, err)
+		b.marked, b.taken = e.now(), 1
+		if _, err := b.read(e.ctx(), nil); !errors.Is(err, ErrAuditLost) {
+			t.Errorf("goes on without the notes it has taken: %v", err)
+		}
+		noError(t, b.end(e.ctx()))
 	})
 }
 

@@ -26,8 +26,14 @@ local FIRST, RECORDS_PER_CALL = 7, 512
 if not audit_step(head, token, sure_ms) then
   return { 'lost' }
 end
+local changes = ledger_changes(ledger)
+local notes = redis.call('LLEN', changes)
+if notes < taken then
+  return { 'lost' } -- they were kept for as long as an audit may stand still
+end
 if until_ms ~= '' then
   redis.call('HSET', head, 'A', until_ms)
+  redis.call('PEXPIRE', changes, CHANGES_KEPT)
 end
 
 local new, position = {}, length
@@ -48,8 +54,6 @@ while true do
   end
 end
 
-local changes = ledger_changes(ledger)
-local notes = redis.call('LLEN', changes)
 if notes - taken > RECORDS_PER_CALL then
   return { 'more' }
 end
