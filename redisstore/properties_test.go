@@ -51,8 +51,8 @@ func TestP1NoLimitIsPassedAtAnyInstantThatCanBeObserved(t *testing.T) {
 		if refused.Load() == 0 || looks.Load() == 0 {
 			t.Errorf("%d refused, %d looks: no limit was reached, or nobody looked", refused.Load(), looks.Load())
 		}
-		e.audit("a")
-		e.audit("b")
+		e.recount("a")
+		e.recount("b")
 	})
 }
 
@@ -147,7 +147,7 @@ func TestP2AllLimitsAreTakenTogetherOrNone(t *testing.T) {
 				held := e.reserve(time.Second, use("h"))
 				e.clock.Advance(time.Second)
 				r := e.redeem(use("r")) // the reservation has fallen due
-				e.audit("a")
+				e.recount("a")
 
 				e.unchanged("what finds no room", func() {
 					_, err := e.Redeem(e.ctx(), use("late"))
@@ -162,7 +162,7 @@ func TestP2AllLimitsAreTakenTogetherOrNone(t *testing.T) {
 					t.Errorf("a void leaves\n%s", diff)
 				}
 				e.settled(domain.RedemptionRedeemed)(e.commit(held.Name, "c", nil))
-				e.audit("a")
+				e.recount("a")
 			})
 		})
 	}

@@ -51,6 +51,10 @@ var (
 	redeem            = mustLoad("redeem")
 	settle            = mustLoad("settle")
 	expire            = mustLoad("expire")
+	auditBegin        = mustLoad("audit_begin")
+	auditRead         = mustLoad("audit_read")
+	auditRepair       = mustLoad("audit_repair")
+	auditEnd          = mustLoad("audit_end")
 )
 
 // The outcomes of scripts, beside those that only one of them has.
@@ -63,6 +67,7 @@ const (
 	outcomeReplay = "replay"
 	outcomeReused = "reused"
 	outcomeAgain  = "again"
+	outcomeLost   = "lost"
 )
 
 // mustLoad reads a script with the libraries it uses. A header that does not hold

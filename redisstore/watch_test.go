@@ -74,9 +74,9 @@ func keysOf(args []any) ([]string, bool) {
 		return keys, len(keys) > 0
 	}
 	switch fmt.Sprint(args[0]) {
-	case "hget", "hexists", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
+	case "hget", "hexists", "hmget", "hgetall", "get", "hkeys", "hscan", "lindex", "lrange", "zadd", "zrevrangebylex", "zscan", "zscore":
 		return []string{fmt.Sprint(args[1])}, true
-	case "multi", "exec", "hello", "client", "cluster", "command", "ping", "info", "config", "wait", "waitaof":
+	case "scan", "multi", "exec", "hello", "client", "cluster", "command", "ping", "info", "config", "wait", "waitaof":
 		return nil, true
 	default:
 		return nil, false
@@ -179,5 +179,5 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire,
+	settle, expire, auditBegin, auditRead, auditRepair, auditEnd,
 }

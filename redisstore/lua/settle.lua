@@ -18,7 +18,7 @@ local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], K
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 9
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -124,7 +124,7 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(ledger, o.position, page_size, text)
+  ledger_write(b, ledger, o.position, page_size, text)
   redis.call('HSET', requests, o.request, mine)
   -- After the writes that a Redis without memory refuses: it takes away, which is
   -- never refused, and all that follows it would not be, either.
