@@ -63,15 +63,21 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
+		unfit := false
 		if found.pending {
-			if err := s.activateFound(ctx, found); err != nil {
+			if unfit, err = s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
-			continue
+			if !unfit {
+				continue
+			}
 		}
 		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
 		if !e.Valid() {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+		}
+		if unfit {
+			continue // only since it was read
 		}
 		redemption := newRedemption(r, &found.state.Snapshot, &e)
 		done, err := s.take(ctx, redemption, &found.state.Snapshot)
@@ -193,10 +199,11 @@ func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain
 	return prior, nil
 }
 
-// activateFound plays the last step of a claim that was met on the way.
-func (s *Store) activateFound(ctx context.Context, f found) error {
-	_, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
-	return err
+// activateFound plays the last step of a claim that was met on the way. It reports
+// whether the promotion code cannot be redeemed any more, and stays PENDING.
+func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err error) {
+	outcome, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
+	return outcome == outcomeUnfit, err
 }
 
 // newRedemption is what a request that was found eligible is to become.
