@@ -115,10 +115,9 @@ func TestAuditFindsNothingWhereNothingIsWrong(t *testing.T) {
 
 // damage is one thing that is wrong, and how an audit tells it.
 type damage struct {
-	what   string
-	do     func(*env, redis.UniversalClient)
-	want   []domain.Difference
-	broken bool // it cannot be mended
+	what string
+	do   func(*env, redis.UniversalClient)
+	want []domain.Difference
 }
 
 func TestAuditFindsEachDifferenceAndMendsIt(t *testing.T) {
