@@ -88,7 +88,7 @@ func TestMemoryOfTheProcessIsNoDisk(t *testing.T) {
 }
 
 // Row 10 of the faults, end to end.
-func TestEvictionTurnedOnLiveStopsServingWithinTenSeconds(t *testing.T) {
+func TestFault10EvictionTurnedOnLiveStopsServingWithinTenSeconds(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Fresh(t, privateredis.Config{AppendFsync: "always"})
 	c := testConfig(t)
@@ -234,7 +234,7 @@ func TestCallThatTooFewReplicasHaveIsOfUnknownOutcome(t *testing.T) {
 }
 
 // Row 11 of the faults, across a restart of the service.
-func TestEmptyRedisIsRefusedAcrossARestartUntilToldTo(t *testing.T) {
+func TestFault11EmptyRedisIsRefusedAcrossARestartUntilToldTo(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Fresh(t, privateredis.Config{})
 	c := testConfig(t)
