@@ -135,7 +135,19 @@ func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 // ProcessPipelineHook implements redis.Hook.
 func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		w, ok := ctx.Value(witnessKey{}).(*witness)
+		if !ok {
+			return err
+		}
+		for _, cmd := range cmds {
+			if e := cmd.Err(); e != nil && !refused(e) && !isRedisError(e) {
+				w.lost.Store(true)
+			}
+		}
+		return err
+	}
 }
 
 // connectionLost reports whether a connection broke, so that the command may or

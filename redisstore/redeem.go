@@ -230,24 +230,38 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 	}
 }
 
-// outcome runs a script that decides requests of one coupon, with one of them,
-// and returns what was decided. It is sent again while reservations that are due
-// stand in the way, of which each call ends some.
-func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
+// The scripts that take capacity and give it back.
+var (
+	redeemBatch = &batchKind{script: redeem, keys: (*Store).capacityKeys, lead: capacityLead}
+	settleBatch = &batchKind{script: settle, keys: (*Store).capacityKeys, lead: capacityLead}
+)
+
+func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())} }
+
+// decide has one request of a coupon decided, with others or alone, and returns
+// what was decided. It is sent again while reservations that are due stand in the
+// way, of which each call ends some.
+func (s *Store) decide(ctx context.Context, kind *batchKind, c domain.CouponID, request ...any) (outcome, value string, err error) {
 	for {
-		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
-		r, err := s.run(ctx, sc, s.capacityKeys(c), args...)
-		switch {
-		case err != nil:
-			return "", "", err
-		case r.outcome == outcomeAbsent:
-			return "", "", &domain.NotFoundError{Type: domain.CouponResource, Name: c.String()}
-		case r.outcome != "decided" || len(r.values) != 2:
-			return "", "", fmt.Errorf("redisstore: the ledger of %s and its length do not agree", c)
-		case r.values[0] != outcomeAgain:
-			return r.values[0], r.values[1], nil
+		a := s.submit(ctx, kind, c, &ticket{args: request})
+		if a.err != nil || a.outcome != outcomeAgain {
+			return a.outcome, a.value, a.err
 		}
 	}
+}
+
+// submit gathers a request with others, or sends it at once where nothing is to
+// be gathered.
+func (s *Store) submit(ctx context.Context, kind *batchKind, c domain.CouponID, t *ticket) decision {
+	if s.gather != nil {
+		return s.gather.submit(ctx, kind, c, t)
+	}
+	t.done = make(chan decision, 1)
+	b := &batch{line: &line{key: lineKey{kind, c}}, tickets: []*ticket{t}}
+	sent := b.call(s)
+	s.sendAlone(ctx, sent)
+	b.handOut(sent)
+	return <-t.done
 }
 
 // useArgs are the arguments of redeem.lua for one use; text is its record.
@@ -270,7 +284,7 @@ func useArgs(r *domain.Redemption, text string) []any {
 func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
 	text := recordText(r)
-	outcome, value, err := s.decide(ctx, redeem, coupon, useArgs(r, text)...)
+	outcome, value, err := s.decide(ctx, redeemBatch, coupon, useArgs(r, text)...)
 	if err != nil {
 		return nil, err
 	}

@@ -141,9 +141,14 @@ type reply struct {
 // context's.
 func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
 	var w witness
+	return s.runWatched(ctx, &w, sc, keys, args...)
+}
+
+// runWatched is run of a script that the witness may have seen sent before.
+func (s *Store) runWatched(ctx context.Context, w *witness, sc *script, keys []string, args ...any) (reply, error) {
 	r, err := s.send(w.watch(ctx), sc, keys, args)
 	if err != nil {
-		return reply{}, writeError(ctx, err, &w)
+		return reply{}, writeError(ctx, err, w)
 	}
 	return sc.reply(r)
 }
@@ -157,10 +162,15 @@ func (s *Store) ask(ctx context.Context, sc *script, keys []string, args ...any)
 	return sc.reply(r)
 }
 
-func (s *Store) send(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
+// check panics when a script is given what its header does not name.
+func (sc *script) check(keys []string, args []any) {
 	if !takes(sc.keys, len(keys)) || !takes(sc.args, len(args)) {
 		panic(fmt.Sprintf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args)))
 	}
+}
+
+func (s *Store) send(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
+	sc.check(keys, args)
 	var raw any
 	err := s.again(ctx, func() error {
 		var err error

@@ -60,7 +60,7 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption,
 	var who [2]domain.Identity
 	copy(who[:], r.Identities())
 	position, _ := t.name.ID.Position()
-	outcome, value, err := s.decide(ctx, settle, t.name.Coupon,
+	outcome, value, err := s.decide(ctx, settleBatch, t.name.Coupon,
 		t.kind, requestKey(t.request), t.fingerprint, position,
 		string(who[0]), string(who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
 	if err != nil {

@@ -32,6 +32,14 @@ type Options struct {
 	Clock func() time.Time
 	// Logger is told of what an operator should know. The default discards.
 	Logger *slog.Logger
+	// NoGathering sends each request in a script call of its own. Without it,
+	// requests about one coupon that come while another one is in flight go
+	// together.
+	NoGathering bool
+	// MaxWaiting is how many requests wait to be sent to one Redis node before
+	// more are refused with an OverloadedError; one coupon takes up half of them at
+	// most. The default is 16,384.
+	MaxWaiting int
 }
 
 // Store keeps everything in one Redis. It is safe for concurrent use.
@@ -42,6 +50,8 @@ type Store struct {
 	logger *slog.Logger
 	id     string
 	fence  *fence
+	// gather is nil when each request is sent by itself.
+	gather *gatherer
 
 	// random and token generate ids and codes, and the tokens of claims; tests
 	// make them repeat themselves.
@@ -94,6 +104,9 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	}
 	s.id, s.keys.buckets = r.values[0], uint32(buckets)
 	client.AddHook(s.fence)
+	if !o.NoGathering {
+		s.gather = newGatherer(s, o.MaxWaiting)
+	}
 	return s, nil
 }
 
