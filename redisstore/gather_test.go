@@ -422,7 +422,9 @@ func TestConnectionLostDuringABatchLeavesOneEffectEach(t *testing.T) {
 				}
 				e.awaitWaiting(n)
 				// Only the batches name these request ids.
-				link.CutReplies(cuts, func(args [][]byte) bool { return strings.Contains(string(args[len(args)-1]), fmt.Sprint("cut", cuts, "-")) })
+				link.CutReplies(cuts, func(args [][]byte) bool {
+					return strings.Contains(string(args[len(args)-1]), fmt.Sprint("cut", cuts, "-"))
+				})
 				g.open()
 				running.Wait()
 				link.Heal()
