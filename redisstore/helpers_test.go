@@ -46,6 +46,9 @@ func (c *fakeClock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 // runs both ways.
 var gathers = os.Getenv("DISCOUNTD_TEST_SINGLY") == ""
 
+// cacheBytes bounds what stores of tests remember.
+var cacheBytes = map[bool]int64{true: 1 << 20, false: -1}[gathers]
+
 // env is a store under test and what belongs to it. The embedded Store is the
 // first of its servers; more are opened with server.
 type env struct {
@@ -118,7 +121,7 @@ func (e *env) open(c *fakeClock) (*Store, redis.UniversalClient) {
 	e.t.Helper()
 	client := e.dial()
 	client.AddHook(watcher{e.t, e.prefix})
-	s, err := Open(e.t.Context(), client, Options{Prefix: e.prefix, HashKeyFingerprint: "tests", Clock: c.Now, NoGathering: !gathers})
+	s, err := Open(e.t.Context(), client, Options{Prefix: e.prefix, HashKeyFingerprint: "tests", Clock: c.Now, NoGathering: !gathers, CacheBytes: cacheBytes})
 	if err != nil {
 		e.t.Fatal(err)
 	}

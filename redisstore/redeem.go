@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ type use struct {
 }
 
 func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
+	if done, err := s.takeRecalled(ctx, r); err != nil || done != nil {
+		return s.effective(done), err
+	}
 	for range attempts {
 		found, err := s.find(ctx, &r.ValidateRequest, r.RequestID)
 		if err != nil {
@@ -59,7 +63,7 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
-		if found.pending {
+		if found.state.claiming {
 			if err := s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
@@ -69,13 +73,44 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if !e.Valid() {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
 		}
-		redemption := newRedemption(r, &found.state.Snapshot, &e)
-		done, err := s.take(ctx, redemption, &found.state.Snapshot)
+		done, err := s.take(ctx, newRedemption(r, &found.state.Snapshot, &e), &found.state.Snapshot)
 		if err != nil || done != nil {
 			return s.effective(done), err
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
+}
+
+// takeRecalled takes one use by rules that are remembered. It returns nil and no
+// error when they do not decide: none are, they say no, or they are not what the
+// script finds. Then everything is to be read.
+func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, error) {
+	known, ok := s.rules.recall(r.Source)
+	if !ok {
+		return nil, nil
+	}
+	snapshot := known.snapshot()
+	e := domain.Evaluate(snapshot, &r.ValidateRequest, s.now())
+	if !e.Valid() {
+		return nil, nil
+	}
+	// The script itself knows whether the request was redeemed with the coupon that
+	// its code leads to now.
+	prior, err := s.redeemedBefore(ctx, found{former: known.former}, r.RequestID, r.fingerprint)
+	if err != nil || prior != nil {
+		return prior, err
+	}
+	redemption := newRedemption(r, snapshot, &e)
+	done, err := s.take(ctx, redemption, snapshot)
+	if len(redemption.Periods) > 1 && refusedFor(err, domain.PeriodLimitReached) {
+		return nil, nil // which of the periods it is, the counts tell
+	}
+	return done, err
+}
+
+func refusedFor(err error, reason domain.Reason) bool {
+	refused, ok := errors.AsType[*domain.RefusedError](err)
+	return ok && slices.ContainsFunc(refused.Ineligibilities, func(i domain.Ineligibility) bool { return i.Reason == reason })
 }
 
 // effective returns a redemption as it is at this moment; nil is none.
@@ -91,9 +126,6 @@ type found struct {
 	// state is nil when a code leads to nobody; refusal then says why.
 	state   *state
 	refusal []domain.Ineligibility
-	// pending is whether the promotion code holds the claim to its code and has
-	// yet to become ACTIVE; its state already says ACTIVE.
-	pending bool
 	// former are the coupons where the request may have been redeemed before the
 	// code changed hands.
 	former []domain.CouponID
@@ -110,6 +142,9 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 			o.coupon, o.code = r.Source.PromotionCode.Coupon, r.Source.PromotionCode.ID
 		}
 		st, err := s.read(ctx, o)
+		if err == nil {
+			s.rules.remember(st)
+		}
 		return found{state: st}, err
 	}
 	code, err := domain.ParseCode(r.Source.Code)
@@ -132,9 +167,11 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 		f.former = couponsOf(res.former, res.name.Coupon)
 		p := f.state.PromotionCode
 		holds := res.token != "" && f.state.token == res.token
-		if f.pending = holds && p.State == domain.PromotionPending; f.pending {
+		if f.state.claiming = holds && p.State == domain.PromotionPending; f.state.claiming {
 			p.State = domain.PromotionActive // the claim is taken: only the last step is missing
 		}
+		s.rules.remember(f.state)
+		s.rules.rememberHolder(code.Form(), &res, f.state)
 		if res.token == "" || holds {
 			break // else the code has changed hands since it was looked up
 		}
@@ -295,7 +332,11 @@ func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domai
 		if n.err != nil {
 			return nil, n.err
 		}
-		return parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		made, err := parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		if err == nil && made.State == domain.RedemptionReserved {
+			s.rules.rememberMade(made) // it is going to be committed or released
+		}
+		return made, err
 	case outcomeReplay:
 		position, record, _ := strings.Cut(value, "\t")
 		prior, err := parseRecord(coupon, n.parse(position), record)

@@ -49,6 +49,11 @@ type state struct {
 	// created counts the promotion codes of the coupon, length the records of its
 	// ledger.
 	created, length int64
+	// couponBytes and codeBytes are the sizes of the configurations as stored.
+	couponBytes, codeBytes int
+	// claiming is whether the promotion code holds the claim to its code and has
+	// yet to become ACTIVE; PromotionCode says already that it is.
+	claiming bool
 	// prior is the redemption that the request has made already. settled is whether
 	// its id was used to commit, release or void one instead.
 	prior   *domain.Redemption
@@ -145,6 +150,7 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 	st := &state{
 		Snapshot: domain.Snapshot{Coupon: *c},
 		created:  n.parse(head["b"]), length: n.parse(head["q"]),
+		couponBytes: len(v[0]), codeBytes: len(v[2]),
 	}
 	if due := head["d"]; due != "" {
 		st.HoldsDue = time.UnixMilli(n.parse(due)).UTC()

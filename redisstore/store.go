@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,7 +41,13 @@ type Options struct {
 	// more are refused with an OverloadedError; one coupon takes up half of them at
 	// most. The default is 16,384.
 	MaxWaiting int
+	// CacheBytes bounds the memory in which rules are kept, about. The default is
+	// 64 MiB; less than 0 keeps none.
+	CacheBytes int64
 }
+
+// defaultCacheBytes holds the rules of some 20,000 coupons and as many codes.
+const defaultCacheBytes = 64 << 20
 
 // Store keeps everything in one Redis. It is safe for concurrent use.
 type Store struct {
@@ -52,6 +59,8 @@ type Store struct {
 	fence  *fence
 	// gather is nil when each request is sent by itself.
 	gather *gatherer
+	// rules is nil when none are kept.
+	rules *rules
 
 	// random and token generate ids and codes, and the tokens of claims; tests
 	// make them repeat themselves.
@@ -104,6 +113,9 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	}
 	s.id, s.keys.buckets = r.values[0], uint32(buckets)
 	client.AddHook(s.fence)
+	if o.CacheBytes >= 0 {
+		s.rules = newRules(cmp.Or(o.CacheBytes, defaultCacheBytes))
+	}
 	if !o.NoGathering {
 		s.gather = newGatherer(s, o.MaxWaiting)
 	}

@@ -8,15 +8,16 @@
 -- takes its capacity again if there is room. L releases a reservation; one that is
 -- released or expired already stays as it is. V voids a redemption, in whole or by
 -- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back.
+-- use back. Each says which request made the redemption, so that a record that is
+-- another's, in a store that was set back, is not taken for it.
 -- USES     promotion books ledger holds
 -- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
+-- ARGV     page_size now_ms (kind request fingerprint position made_by identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled replay reused state amount limit again
+-- EACH     settled replay reused state amount limit again unknown
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 9
+local FIRST, STRIDE = 2, 10
 
 local b = books_open(head, customers, promotions)
 if not b then
@@ -106,10 +107,10 @@ local function decide(o)
     return 'reused', ''
   end
   local found = ledger_read(ledger, o.position, page_size)
-  if not found then
-    return 'state', ''
+  local r = found and ledger_split(found)
+  if not r or ledger_request(r) ~= o.made_by then
+    return 'unknown', ''
   end
-  local r = ledger_split(found)
   if seen then
     return 'replay', ledger_text(r)
   end
@@ -133,8 +134,8 @@ local out = { 'decided' }
 for a = FIRST, #ARGV - STRIDE, STRIDE do
   out[#out + 1], out[#out + 2] = decide({
     kind = ARGV[a + 1], request = ARGV[a + 2], fingerprint = ARGV[a + 3], position = tonumber(ARGV[a + 4]),
-    identities = books_identities(ARGV[a + 5], ARGV[a + 6]),
-    amount = ARGV[a + 7], note = ARGV[a + 8], detail = ARGV[a + 9],
+    made_by = ARGV[a + 5], identities = books_identities(ARGV[a + 6], ARGV[a + 7]),
+    amount = ARGV[a + 8], note = ARGV[a + 9], detail = ARGV[a + 10],
   })
 end
 holds_next(b, holds)
