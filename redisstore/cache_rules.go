@@ -4,6 +4,8 @@
 package redisstore
 
 import (
+	"sync/atomic"
+
 	"github.com/discountd/discountd/domain"
 )
 
@@ -37,13 +39,18 @@ type rules struct {
 // couponRules are a coupon at one version.
 type couponRules struct {
 	domain.CouponSnapshot
+	counts latest // of the coupon applied directly
 }
 
 // codeRules are a promotion code that is ACTIVE, at one version.
 type codeRules struct {
 	domain.PromotionCodeSnapshot
-	token string
+	token  string
+	counts latest
 }
+
+// latest has the counters that were read last, if any were.
+type latest = atomic.Pointer[counts]
 
 // holder is who holds a code that is for everyone.
 type holder struct {

@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -185,6 +186,24 @@ func TestChangeByAnotherServerCountsAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestRequestIDThatWasUsedWhereTheCodeLedBeforeIsNotReused(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		e.createCoupon(percentOff("b"))
+		p := e.createCode(promotionCode("a", "X"))
+		e.redeem(byCode("r", "X", withCustomer("alice")))
+		other := e.server()
+		must[domain.PromotionCodeView](t)(other.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{Name: p.Name}))
+		must[domain.PromotionCodeView](t)(other.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{PromotionCode: promotionCode("b", "X")}))
+		if r := e.redeem(byCode("r", "X", withCustomer("bob"))); r.Name.Coupon != "b" {
+			t.Errorf("%+v", r)
+		}
+		if _, err := e.Redeem(e.ctx(), byCode("r", "X", withCustomer("carol"))); !errors.Is(err, domain.ErrRequestIDReused) {
+			t.Errorf("used on both: %v", err)
+		}
+	})
 }
 
 func TestRuleThatNoLongerSaysNoIsNotRemembered(t *testing.T) {

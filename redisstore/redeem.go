@@ -14,19 +14,6 @@ import (
 	"github.com/discountd/discountd/domain"
 )
 
-// Validate answers whether a redemption would succeed at this moment. It writes
-// nothing.
-func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.Evaluation, error) {
-	found, err := s.find(ctx, &r, "")
-	if err != nil {
-		return domain.Evaluation{}, err
-	}
-	if found.state == nil {
-		return domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
-	}
-	return domain.Evaluate(&found.state.Snapshot, &r, s.now()), nil
-}
-
 // Redeem takes one use of what the request's source leads to, once per request
 // id. It fails with a RefusedError when a rule or a limit says no, with
 // ErrRequestIDReused when the id belongs to another request, and with ErrAborted
@@ -102,7 +89,12 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 	}
 	redemption := newRedemption(r, snapshot, &e)
 	done, err := s.take(ctx, redemption, snapshot)
-	if len(redemption.Periods) > 1 && refusedFor(err, domain.PeriodLimitReached) {
+	switch {
+	case errors.Is(err, domain.ErrRequestIDReused):
+		// The script looks for the request before it compares versions, and this may
+		// no longer be the coupon that the code leads to.
+		return nil, nil
+	case len(redemption.Periods) > 1 && refusedFor(err, domain.PeriodLimitReached):
 		return nil, nil // which of the periods it is, the counts tell
 	}
 	return done, err

@@ -51,6 +51,7 @@ var (
 	redeem            = mustLoad("redeem")
 	settle            = mustLoad("settle")
 	expire            = mustLoad("expire")
+	countsRead        = mustLoad("counts")
 )
 
 // The outcomes of scripts, beside those that only one of them has.

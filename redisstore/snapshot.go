@@ -202,9 +202,18 @@ func parseCoupon(id domain.CouponID, head map[string]string, definition string) 
 		return nil, nil
 	}
 	var n numbers
-	c := &domain.CouponSnapshot{
-		Version: n.parse(head["v"]), Deleted: head["s"] == "D", Redeemed: n.parse(head["r"]), Held: n.parse(head["h"]),
+	c := &domain.CouponSnapshot{}
+	n.head(c, head)
+	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
+		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
 	}
+	return c, nil
+}
+
+// head reads what a head says beside the configuration.
+func (n *numbers) head(c *domain.CouponSnapshot, head map[string]string) {
+	c.Version, c.Deleted = n.parse(head["v"]), head["s"] == "D"
+	c.Redeemed, c.Held = n.parse(head["r"]), n.parse(head["h"])
 	for field, text := range head {
 		kind, currency, _ := strings.Cut(field, ":")
 		if currency == "" || kind != "b" && kind != "B" || text == "0" {
@@ -221,31 +230,36 @@ func parseCoupon(id domain.CouponID, head map[string]string, definition string) 
 		}
 		c.Spent[domain.Currency(currency)] = s
 	}
-	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
-		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
-	}
-	return c, nil
 }
 
 // parsePromotion reads a promotion code's record and configuration.
 func parsePromotion(name domain.PromotionCodeName, record, definition string) (*domain.PromotionCodeSnapshot, string, error) {
-	f := strings.Split(record, ",")
-	if len(f) != 8 || len(f[0]) != 1 {
-		return nil, "", fmt.Errorf("redisstore: record of %s: %q", name, record)
-	}
-	var n numbers
-	p := &domain.PromotionCodeSnapshot{
-		State: domain.PromotionState(f[0][0]), Version: n.parse(f[2]),
-		Redeemed: n.parse(f[3]), Held: n.parse(f[4]),
+	p := &domain.PromotionCodeSnapshot{}
+	token, err := parsePromotionRecord(name, record, p)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := json.Unmarshal([]byte(definition), &p.PromotionCode); err != nil {
 		return nil, "", fmt.Errorf("redisstore: definition of %s: %w", name, err)
 	}
 	p.Name = name
-	if n.err != nil {
-		return nil, "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
+	return p, token, nil
+}
+
+// parsePromotionRecord reads what a promotion code's record says into p, and
+// returns its token.
+func parsePromotionRecord(name domain.PromotionCodeName, record string, p *domain.PromotionCodeSnapshot) (token string, err error) {
+	f := strings.Split(record, ",")
+	if len(f) != 8 || len(f[0]) != 1 {
+		return "", fmt.Errorf("redisstore: record of %s: %q", name, record)
 	}
-	return p, f[1], nil
+	var n numbers
+	p.State, p.Version = domain.PromotionState(f[0][0]), n.parse(f[2])
+	p.Redeemed, p.Held = n.parse(f[3]), n.parse(f[4])
+	if n.err != nil {
+		return "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
+	}
+	return f[1], nil
 }
 
 // numbers parses integers and keeps the first error.

@@ -23,13 +23,13 @@ func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.Va
 	return call(ctx, s.hasher, req, readValidateCode, s.redemptions.Validate, writeEvaluation)
 }
 
-// readValidateCode checks max_staleness and has no use for it: answers are never
-// stale.
 func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) domain.ValidateRequest {
 	if d := req.GetMaxStaleness(); d != nil && (d.CheckValid() != nil || d.AsDuration() < 0) {
 		r.add("max_staleness", "must be a duration of 0 or more")
 	}
-	return readPurchase(r, req.GetSource(), req)
+	validate := readPurchase(r, req.GetSource(), req)
+	validate.MaxStaleness = req.GetMaxStaleness().AsDuration()
+	return validate
 }
 
 func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {

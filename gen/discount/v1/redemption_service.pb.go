@@ -41,7 +41,9 @@ type ValidateCodeRequest struct {
 	Customer *Customer `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
 	// What is bought. Optional unless a rule needs it.
 	Order *Order `protobuf:"bytes,5,opt,name=order,proto3" json:"order,omitempty"`
-	// How old the counters behind the answer may be. Unset means not at all.
+	// How old the rules and counters behind the answer may be, `as_of` in the answer.
+	// Unset means not at all. Where a limit counts for each customer or each period,
+	// the answer is never old.
 	MaxStaleness  *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
