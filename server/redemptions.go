@@ -11,12 +11,17 @@ import (
 )
 
 // redemptionService serves discount.v1.RedemptionService. Its reservations are in
-// reservations.go.
+// reservations.go, its stream in stream.go.
 type redemptionService struct {
 	discountv1.UnimplementedRedemptionServiceServer
 	hasher       domain.Hasher
 	redemptions  RedemptionStore
 	reservations ReservationStore
+
+	// message does what one message of a stream asks for, as a call of its own.
+	message func(context.Context, string, func(context.Context) (*discountv1.Redemption, error)) (*discountv1.Redemption, error)
+	// stopping ends when the server takes no more calls.
+	stopping context.Context
 }
 
 func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {

@@ -132,6 +132,8 @@ func New(config Config) (*Server, error) {
 		hasher:       config.Hasher,
 		redemptions:  config.Store,
 		reservations: config.Store,
+		message:      s.message,
+		stopping:     s.stopping,
 	})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
