@@ -5,6 +5,7 @@ package redisstore
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -27,7 +28,11 @@ import (
 // Only an evaluation that says yes is acted upon, and only the script can make
 // it an answer. Where remembered rules say no, everything is read: the request may
 // have been redeemed before.
+//
+// A Redis that failed over, or was set back, may have lost a change and reached the
+// same version again by another one. So rules are read anew from time to time.
 type rules struct {
+	clock   func() time.Time
 	coupons *cache[domain.CouponID, *couponRules]
 	codes   *cache[domain.PromotionCodeName, *codeRules]
 	holders *cache[string, *holder]
@@ -39,6 +44,7 @@ type rules struct {
 // couponRules are a coupon at one version.
 type couponRules struct {
 	domain.CouponSnapshot
+	read   time.Time
 	counts latest // of the coupon applied directly
 }
 
@@ -46,6 +52,7 @@ type couponRules struct {
 type codeRules struct {
 	domain.PromotionCodeSnapshot
 	token  string
+	read   time.Time
 	counts latest
 }
 
@@ -78,8 +85,12 @@ const (
 	entryBytes  = 512
 )
 
-func newRules(bytes int64) *rules {
+// rulesAge is how long rules are believed without being read again.
+const rulesAge = time.Minute
+
+func newRules(bytes int64, clock func() time.Time) *rules {
 	return &rules{
+		clock:   clock,
 		coupons: newCache[domain.CouponID, *couponRules](bytes / 4),
 		codes:   newCache[domain.PromotionCodeName, *codeRules](bytes / 4),
 		holders: newCache[string, *holder](bytes / 4),
@@ -114,14 +125,20 @@ func (r *rules) recall(source domain.Source) (recalled, bool) {
 	}
 	if name.ID != "" {
 		var ok bool
-		if out.code, ok = r.codes.get(name); !ok || token != "" && out.code.token != token {
+		if out.code, ok = r.codes.get(name); !ok || !r.fresh(out.code.read) || token != "" && out.code.token != token {
 			return out, false
 		}
 		coupon = name.Coupon
 	}
 	var ok bool
 	out.coupon, ok = r.coupons.get(coupon)
-	return out, ok
+	return out, ok && r.fresh(out.coupon.read)
+}
+
+// fresh reports whether rules that were read then are still believed.
+func (r *rules) fresh(read time.Time) bool {
+	age := r.clock().Sub(read)
+	return age >= 0 && age < rulesAge
 }
 
 // snapshot returns the rules, with counters that read zero.
@@ -143,8 +160,8 @@ func (r *rules) remember(st *state) {
 	id := st.Coupon.ID
 	if st.Coupon.Deleted {
 		r.coupons.remove(id)
-	} else if have, ok := r.coupons.get(id); !ok || have.Version != st.Coupon.Version {
-		c := &couponRules{CouponSnapshot: st.Coupon}
+	} else if have, ok := r.coupons.get(id); !ok || have.Version != st.Coupon.Version || !r.fresh(have.read) {
+		c := &couponRules{CouponSnapshot: st.Coupon, read: r.clock()}
 		c.Redeemed, c.Held, c.Spent = 0, 0, nil
 		r.coupons.put(id, c, int64(st.couponBytes*parsedBytes+entryBytes))
 	}
@@ -154,8 +171,8 @@ func (r *rules) remember(st *state) {
 	}
 	if p.State != domain.PromotionActive || st.claiming {
 		r.codes.remove(p.Name)
-	} else if have, ok := r.codes.get(p.Name); !ok || have.Version != p.Version {
-		c := &codeRules{PromotionCodeSnapshot: *p, token: st.token}
+	} else if have, ok := r.codes.get(p.Name); !ok || have.Version != p.Version || !r.fresh(have.read) {
+		c := &codeRules{PromotionCodeSnapshot: *p, token: st.token, read: r.clock()}
 		c.Redeemed, c.Held = 0, 0
 		r.codes.put(p.Name, c, int64(st.codeBytes*parsedBytes+entryBytes))
 	}

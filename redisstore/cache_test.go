@@ -72,7 +72,7 @@ func TestCacheReturnsWhatWasPutLast(t *testing.T) {
 func remembering(t *testing.T) *env {
 	t.Helper()
 	e := open(t, onRedis)
-	e.rules = newRules(1 << 20)
+	e.rules = newRules(1<<20, e.clock.Now)
 	loadScripts(t, e.admin)
 	return e
 }
@@ -111,6 +111,21 @@ func TestWhatIsRememberedIsRedeemedWithoutReading(t *testing.T) {
 	held := e.reserve(time.Minute, byCode("h", "X", withCustomer("h")))
 	if n := e.sends(func() { e.settled(domain.RedemptionRedeemed)(e.commit(held.Name, "c", nil)) }); n != 1 {
 		t.Errorf("a commit: %d commands", n)
+	}
+}
+
+func TestRulesAreReadAnewAfterAWhile(t *testing.T) {
+	t.Parallel()
+	e := remembering(t)
+	e.createCoupon(percentOff("a"))
+	e.createCode(promotionCode("a", "X"))
+	e.redeem(byCode("warm", "X"))
+	for i, age := range []time.Duration{rulesAge - time.Millisecond, time.Millisecond, rulesAge - time.Millisecond} {
+		e.clock.Advance(age)
+		n := e.sends(func() { e.redeem(byCode(strconv.Itoa(i), "X")) })
+		if reads := n > 1; reads != (i == 1) {
+			t.Errorf("redemption %d: %d commands", i, n)
+		}
 	}
 }
 

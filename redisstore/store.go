@@ -114,7 +114,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	s.id, s.keys.buckets = r.values[0], uint32(buckets)
 	client.AddHook(s.fence)
 	if o.CacheBytes >= 0 {
-		s.rules = newRules(cmp.Or(o.CacheBytes, defaultCacheBytes))
+		s.rules = newRules(cmp.Or(o.CacheBytes, defaultCacheBytes), o.Clock)
 	}
 	if !o.NoGathering {
 		s.gather = newGatherer(s, o.MaxWaiting)

@@ -28,7 +28,7 @@ func (e *env) validateWithin(staleness time.Duration, r domain.RedeemRequest) do
 func TestThoseWhoValidateTogetherShareARead(t *testing.T) {
 	t.Parallel()
 	e := gathering(t, 0)
-	e.rules = newRules(1 << 20)
+	e.rules = newRules(1<<20, e.clock.Now)
 	e.createCoupon(percentOff("a", limitedTo(10)))
 	e.createCode(promotionCode("a", "X", codeLimitedTo(9)))
 	e.validateWithin(0, byCode("", "X"))
@@ -97,9 +97,9 @@ func TestRememberedRulesAreValidatedAsThoseThatAreRead(t *testing.T) {
 		} {
 			e.redeem(r)
 			if i == 1 {
-				held := e.reserve(time.Minute, byCode("h", "Y", withCustomer("carol")))
+				held := e.reserve(time.Second, byCode("h", "Y", withCustomer("carol")))
 				compare()
-				e.clock.Advance(time.Minute) // it is over, and nobody has seen it
+				e.clock.Advance(time.Second) // it is over, and nobody has seen it
 				compare()
 				e.settled(domain.RedemptionExpired)(e.release(held.Name, "l"))
 			}
