@@ -44,7 +44,7 @@ func (c *fakeClock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
 // gathers is whether the stores of tests gather requests and keep rules. The suite
 // runs both ways.
-var gathers = os.Getenv("DISCOUNTD_TEST_SINGLY") == ""
+var gathers = os.Getenv("DISCOUNTD_GATHER") != "false"
 
 // cacheBytes bounds what stores of tests remember.
 var cacheBytes = map[bool]int64{true: 1 << 20, false: -1}[gathers]

@@ -28,5 +28,6 @@ func start() error {
 	if err != nil {
 		return fmt.Errorf("%w; see discountd --help", err)
 	}
+	c.tuneCollector()
 	return run(untilSignal(context.Background()), c, os.Stdout, os.Stderr)
 }

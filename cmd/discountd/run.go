@@ -42,7 +42,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return err
 	}
 	s.server, err = server.New(server.Config{
-		Store: s.store, Hasher: s.hasher, Logger: s.logger, Clock: time.Now,
+		Store: s.store, Hasher: s.hasher, Logger: s.logger, Clock: time.Now, StreamWorkers: c.StreamWorkers,
 	})
 	if err != nil {
 		return err
@@ -101,12 +101,12 @@ func (s *service) operate(ctx context.Context, b *backing, addr net.Addr, stdout
 
 // openStore opens the store in b, for as long as it takes to be reachable.
 func (s *service) openStore(ctx context.Context, b *backing) (*redisstore.Store, error) {
+	o := redisstore.Options{HashKeyFingerprint: s.hasher.Fingerprint(), Logger: s.logger}
+	s.config.apply(&o)
 	waiting := false
 	for {
 		attempt, cancel := context.WithTimeout(ctx, ioTimeout)
-		store, err := redisstore.Open(attempt, b.client, redisstore.Options{
-			HashKeyFingerprint: s.hasher.Fingerprint(), Logger: s.logger,
-		})
+		store, err := redisstore.Open(attempt, b.client, o)
 		cancel()
 		if err == nil {
 			return store, nil

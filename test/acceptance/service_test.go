@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,9 +57,11 @@ func startOn(t *testing.T, client redis.UniversalClient, prefix string) *service
 		t.Fatal(err)
 	}
 	now := newClock()
-	store, err := redisstore.Open(t.Context(), client, redisstore.Options{
-		Prefix: prefix, HashKeyFingerprint: hasher.Fingerprint(), Clock: now.read,
-	})
+	o := redisstore.Options{Prefix: prefix, HashKeyFingerprint: hasher.Fingerprint(), Clock: now.read}
+	if os.Getenv("DISCOUNTD_GATHER") == "false" {
+		o.NoGathering, o.CacheBytes = true, -1 // the tests hold either way, and run both ways
+	}
+	store, err := redisstore.Open(t.Context(), client, o)
 	if err != nil {
 		t.Fatal(err)
 	}
