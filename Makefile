@@ -51,8 +51,8 @@ test: ## Run all tests with the race detector; installs redis-server if missing.
 # What takes long in the store's tests, or is about gathering, is left out.
 .PHONY: test-singly
 test-singly: ## Run the tests of the store and of the whole without gathering and without remembered rules.
-	@tools/ensure redis cc
-	@DISCOUNTD_GATHER=false DISCOUNTD_RULES_CACHE_MIB=0 tools/run-tests -race -timeout=10m \
+	@tools/ensure redis
+	@DISCOUNTD_GATHER=false DISCOUNTD_RULES_CACHE_MIB=0 tools/run-tests -timeout=10m \
 		-skip='Claim|Seeded|Storm|Histories|DoesWhatTheModel|ServerThatRefuses|Cache|Gather' ./redisstore ./test/acceptance
 
 .PHONY: torture
