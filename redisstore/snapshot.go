@@ -239,7 +239,7 @@ func parsePromotion(name domain.PromotionCodeName, record, definition string) (*
 	if err != nil {
 		return nil, "", err
 	}
-	if err := json.Unmarshal([]byte(definition), &p.PromotionCode); err != nil {
+	if err := parsePromotionText(definition, &p.PromotionCode); err != nil {
 		return nil, "", fmt.Errorf("redisstore: definition of %s: %w", name, err)
 	}
 	p.Name = name
