@@ -126,7 +126,11 @@ func (g *gatherer) laneOf(ctx context.Context, key string) *lane {
 	if g.only != nil {
 		return g.only
 	}
-	node, err := g.store.client.(*redis.ClusterClient).MasterForKey(ctx, key)
+	cluster, ok := g.store.client.(*redis.ClusterClient)
+	if !ok {
+		return g.lane("")
+	}
+	node, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
 		return g.lane("")
 	}

@@ -71,7 +71,7 @@ func (e *env) checkHistory(history []happening) {
 	for group, part := range groups {
 		check[group] = operations(part, e.madeBy(group), e.clock.Now())
 	}
-	checkHistories(e.t, check, longForm(time.Minute, 10*time.Minute))
+	checkHistories(e.t, check, longForm(3*time.Minute, 10*time.Minute))
 }
 
 // sortOf is what an answer is an example of.

@@ -27,7 +27,7 @@ func TestWhatIsStoredIsSmall(t *testing.T) {
 	server := redistest.Fresh(t, privateredis.Config{})
 	e := openAt(t, func() redis.UniversalClient { return redistest.Client(t, server) })
 	// As full as the buckets of the code index are with a million codes.
-	e.keys.buckets = uint32(n / 61) //nolint:gosec // It is small.
+	e.keys.buckets = uint32(n / 61)
 	e.createCoupon(percentOff("spring-sale"))
 	e.createCode(promotionCode("spring-sale", "HOT"))
 

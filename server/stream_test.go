@@ -166,7 +166,7 @@ func TestMessagesOfAStreamDoNotWaitForEachOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[a.GetRequestId()] = codes.Code(a.GetError().GetCode()) //nolint:gosec // A code is small.
+		got[a.GetRequestId()] = codes.Code(a.GetError().GetCode())
 	}
 	if len(got) != 3 || got["fast"] != codes.OK || got["bad"] != codes.InvalidArgument || got[""] != codes.InvalidArgument {
 		t.Errorf("%v", got)
