@@ -58,7 +58,7 @@ test-singly: ## Run the tests of the store and of the whole without gathering an
 .PHONY: torture
 torture: ## Run the long forms of the tests: storms, kills, faults; then fuzz.
 	@tools/ensure redis cc
-	@TORTURE=1 tools/run-tests -race -timeout=2h ./...
+	@TORTURE=1 tools/run-tests -race -timeout=4h ./...
 	@$(MAKE) fuzz
 
 .PHONY: fuzz

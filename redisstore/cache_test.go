@@ -68,8 +68,8 @@ func TestCacheReturnsWhatWasPutLast(t *testing.T) {
 	}
 }
 
-// remembering is a store on a real Redis that keeps rules, whatever the others do.
-func remembering(t *testing.T) *env {
+// believing is a store on a real Redis that keeps rules, whatever the others do.
+func believing(t *testing.T) *env {
 	t.Helper()
 	e := open(t, onRedis)
 	e.rules = newRules(1<<20, e.clock.Now)
@@ -88,7 +88,7 @@ func (e *env) sends(f func()) int64 {
 
 func TestWhatIsRememberedIsRedeemedWithoutReading(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a", limitedTo(5), limitedPerCustomerTo(1)))
 	p := e.createCode(promotionCode("a", "X"))
 	e.redeem(byCode("warm", "X", withCustomer("w")))
@@ -116,7 +116,7 @@ func TestWhatIsRememberedIsRedeemedWithoutReading(t *testing.T) {
 
 func TestRulesAreReadAnewAfterAWhile(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a"))
 	e.createCode(promotionCode("a", "X"))
 	e.redeem(byCode("warm", "X"))
@@ -238,7 +238,7 @@ func TestRuleThatNoLongerSaysNoIsNotRemembered(t *testing.T) {
 
 func TestRememberedRedemptionOfAStoreThatWasSetBackIsNotTakenForAnother(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a"))
 	held := e.reserve(time.Minute, byCoupon("mine", "a"))
 	// As if a failover had lost it, and another had taken its place.
@@ -258,7 +258,7 @@ func TestRememberedRedemptionOfAStoreThatWasSetBackIsNotTakenForAnother(t *testi
 
 func TestUnknownCodesFillNoMemory(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a"))
 	e.createCode(promotionCode("a", "X", boundToID("alice")))
 	for i := range 2_000 {
@@ -277,7 +277,7 @@ func TestUnknownCodesFillNoMemory(t *testing.T) {
 // the race detector, and looks at them afterwards.
 func TestRulesThatAreRememberedAreNotChanged(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a", budgetOf(domain.Budget{Limit: euros(1_000_000), Products: []string{"product"}, GrantRemaining: true}), limitedPerCustomerTo(1000)))
 	e.createCode(promotionCode("a", "X", codeLimitedTo(1000)))
 	e.redeem(byCode("warm", "X", withCustomer("w")))

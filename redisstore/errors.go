@@ -82,7 +82,10 @@ func refused(err error) bool {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return true
 	}
-	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) || errors.Is(err, errStoreChanged) {
+	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) {
+		return true
+	}
+	if _, fenced := errors.AsType[*fencedError](err); fenced {
 		return true
 	}
 	if !isRedisError(err) {
@@ -126,27 +129,31 @@ func (witnessing) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
-			w.lost.Store(true)
+		note(ctx, err)
+		return err
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook. The first command of a pipeline is the
+// one that has an effect.
+func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		// The first command of a pipeline that waits is the one that has an effect.
+		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && cmds[0].Err() == nil && err != nil {
+			w.lost.Store(true) // it was executed, and what came after it failed
+		}
+		for _, cmd := range cmds {
+			note(ctx, cmd.Err())
 		}
 		return err
 	}
 }
 
-// ProcessPipelineHook implements redis.Hook.
-func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := next(ctx, cmds)
-		w, ok := ctx.Value(witnessKey{}).(*witness)
-		if !ok {
-			return err
-		}
-		for _, cmd := range cmds {
-			if e := cmd.Err(); e != nil && !refused(e) && !isRedisError(e) {
-				w.lost.Store(true)
-			}
-		}
-		return err
+// note tells the witness of ctx, if there is one, how an attempt has ended.
+func note(ctx context.Context, err error) {
+	if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
+		w.lost.Store(true)
 	}
 }
 

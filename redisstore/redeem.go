@@ -44,21 +44,31 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if err != nil {
 			return domain.Redemption{}, err
 		}
-		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
-			return s.effective(prior), err
+		prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		if prior != nil {
+			return confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
+		unfit := false
 		if found.state.claiming {
-			if err := s.activateFound(ctx, found); err != nil {
+			if unfit, err = s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
-			continue
+			if !unfit {
+				continue
+			}
 		}
 		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
 		if !e.Valid() {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+		}
+		if unfit {
+			continue // only since it was read
 		}
 		done, err := s.take(ctx, newRedemption(r, &found.state.Snapshot, &e), &found.state.Snapshot)
 		if err != nil || done != nil {
@@ -69,8 +79,9 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 }
 
 // takeRecalled takes one use by rules that are remembered. It returns nil and no
-// error when they do not decide: none are, they say no, or they are not what the
-// script finds. Then everything is to be read.
+// error when they do not decide: none are, they say no, they are not what the script
+// finds, or the request was redeemed where its code led before. Then everything is to
+// be read.
 func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, error) {
 	known, ok := s.rules.recall(r.Source)
 	if !ok {
@@ -85,7 +96,7 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 	// its code leads to now.
 	prior, err := s.redeemedBefore(ctx, found{former: known.former}, r.RequestID, r.fingerprint)
 	if err != nil || prior != nil {
-		return prior, err
+		return nil, err
 	}
 	redemption := newRedemption(r, snapshot, &e)
 	done, err := s.take(ctx, redemption, snapshot)
@@ -218,10 +229,11 @@ func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain
 	return prior, nil
 }
 
-// activateFound plays the last step of a claim that was met on the way.
-func (s *Store) activateFound(ctx context.Context, f found) error {
-	_, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
-	return err
+// activateFound plays the last step of a claim that was met on the way. It reports
+// whether the promotion code cannot be redeemed any more, and stays PENDING.
+func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err error) {
+	outcome, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
+	return outcome == outcomeUnfit, err
 }
 
 // newRedemption is what a request that was found eligible is to become.
@@ -269,14 +281,25 @@ func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())
 
 // decide has one request of a coupon decided, with others or alone, and returns
 // what was decided. It is sent again while reservations that are due stand in the
-// way, of which each call ends some.
+// way, of which each call ends some; not for ever, whatever it says.
 func (s *Store) decide(ctx context.Context, kind *batchKind, c domain.CouponID, request ...any) (outcome, value string, err error) {
-	for {
+	for range maxExpiries {
 		a := s.submit(ctx, kind, c, &ticket{args: request})
 		if a.err != nil || a.outcome != outcomeAgain {
 			return a.outcome, a.value, a.err
 		}
 	}
+	return "", "", errNeverEnds(c)
+}
+
+// maxExpiries bounds how often one call has reservations ended that are due. Each
+// time ends 64 of them, so there is time for some four million.
+const maxExpiries = 1 << 16
+
+// errNeverEnds says that a coupon's reservations stay due however many are ended,
+// which no healthy store does.
+func errNeverEnds(c domain.CouponID) error {
+	return fmt.Errorf("redisstore: the reservations of %s that are due never end", c)
 }
 
 // submit gathers a request with others, or sends it at once where nothing is to

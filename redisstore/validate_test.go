@@ -112,7 +112,7 @@ func TestRememberedRulesAreValidatedAsThoseThatAreRead(t *testing.T) {
 
 func TestStalenessThatIsAllowedIsAnsweredFromMemory(t *testing.T) {
 	t.Parallel()
-	e := remembering(t)
+	e := believing(t)
 	e.createCoupon(percentOff("a", limitedTo(1)))
 	e.createCode(promotionCode("a", "X"))
 	e.createCode(promotionCode("a", "EACH", codeLimitedPerCustomerTo(1)))

@@ -8,8 +8,10 @@
 -- takes its capacity again if there is room. L releases a reservation; one that is
 -- released or expired already stays as it is. V voids a redemption, in whole or by
 -- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back. Each says which request made the redemption, so that a record that is
--- another's, in a store that was set back, is not taken for it.
+-- use back. What refuses a commit says which versions of the coupon and of the
+-- promotion code it was held against. Each says which request made the redemption,
+-- so that a record that is another's, in a store that was set back, is not taken for
+-- it.
 --
 -- Each reads and writes its record, of which Redis can do only one in a call; the
 -- number of other Redis calls grows as that of redeem does.
@@ -22,7 +24,7 @@ local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], K
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 10
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -86,12 +88,12 @@ function settle.C(o, r)
       if holds_are_due(b, now) then
         return 'again', ''
       end
-      return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
+      return 'limit', table.concat({ reached, b.due, left or '', b.version, is.code ~= '' and books_code(b, is.code).version or '' }, ' ')
     end
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
   else
-    ended[#ended + 1] = o.position
+    r.was_held = true
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
   end
@@ -106,7 +108,7 @@ function settle.L(o, r)
     return 'state', ''
   end
   local t = ledger_taken(r)
-  ended[#ended + 1] = o.position
+  r.was_held = true
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
   r.state, r.rest = 'L', r.rest .. '\t' .. o.note
@@ -157,10 +159,13 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(ledger, o.position, page_size, text)
+  ledger_write(b, ledger, o.position, page_size, text)
   records[o.position], seen_requests[o.request] = text, mine
   new_requests[#new_requests + 1] = o.request
   new_requests[#new_requests + 1] = mine
+  if r.was_held then
+    ended[#ended + 1] = o.position
+  end
   return 'settled', text
 end
 
@@ -173,6 +178,8 @@ for a = FIRST, #ARGV - STRIDE, STRIDE do
   })
 end
 books_store(requests, new_requests)
+-- After the writes that a Redis without memory refuses: it takes away, which is
+-- never refused, and all that follows it would not be, either.
 if #ended > 0 then
   redis.call('ZREM', holds, unpack(ended))
 end
