@@ -101,6 +101,9 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 	redemption := newRedemption(r, snapshot, &e)
 	done, err := s.take(ctx, redemption, snapshot)
 	switch {
+	case outcomeUnknown(err):
+		// That the rules are stale is told by an answer, and this one was lost.
+		s.rules.coupons.remove(snapshot.Coupon.ID)
 	case errors.Is(err, domain.ErrRequestIDReused):
 		// The script looks for the request before it compares versions, and this may
 		// no longer be the coupon that the code leads to.
@@ -109,6 +112,11 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 		return nil, nil // which of the periods it is, the counts tell
 	}
 	return done, err
+}
+
+func outcomeUnknown(err error) bool {
+	u, ok := errors.AsType[*domain.UnavailableError](err)
+	return ok && u.OutcomeUnknown
 }
 
 func refusedFor(err error, reason domain.Reason) bool {
