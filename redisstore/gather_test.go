@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
+	"github.com/discountd/discountd/internal/privateredis"
 	"github.com/discountd/discountd/internal/redistest"
 )
 
@@ -233,6 +234,49 @@ func TestCouponsThatAreReadyTogetherShareAPipeline(t *testing.T) {
 		}
 	}
 	e.nothingIsLeft()
+}
+
+// TestPipelineIsNotAcknowledgedBeforeReplicasHaveIt sends the calls of many coupons
+// in one pipeline while the replica that acknowledgements wait for is stopped.
+func TestPipelineIsNotAcknowledgedBeforeReplicasHaveIt(t *testing.T) {
+	t.Parallel()
+	master := redistest.Fresh(t, privateredis.Config{Extra: []string{"repl-diskless-sync-delay 0"}})
+	replica := redistest.Fresh(t, privateredis.Config{Extra: []string{replicaOf(master)}})
+	e := openOnceReplicated(t, master, 1)
+	e.gather = newGatherer(e.Store, 0)
+	const coupons = 20
+	var calls []*execution
+	for i := range coupons {
+		c := domain.CouponID("c" + strconv.Itoa(i))
+		e.createCoupon(percentOff(c))
+		b := e.batched(byCoupon("r", c))
+		calls = append(calls, &execution{kind: redeemBatch, keys: e.capacityKeys(c), args: append(capacityLead(e.Store), b.args()...)})
+	}
+	if err := replica.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	e.sendTogether(e.ctx(), calls)
+	for i, c := range calls {
+		if u, ok := errors.AsType[*domain.UnavailableError](c.err); !ok || !u.OutcomeUnknown {
+			t.Errorf("%d: %+v, %v", i, c.reply, c.err)
+		}
+	}
+	if err := replica.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	for _, flushed := range []bool{false, true} {
+		if flushed {
+			if err := e.admin.ScriptFlush(e.ctx()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.sendTogether(e.ctx(), calls)
+		for i, c := range calls {
+			if c.err != nil || c.reply.values[0] != outcomeReplay {
+				t.Errorf("%d, with the replica back: %+v, %v", i, c.reply, c.err)
+			}
+		}
+	}
 }
 
 func TestHotCouponDoesNotHoldUpAnother(t *testing.T) {
