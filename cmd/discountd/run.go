@@ -55,7 +55,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return errors.Join(fmt.Errorf("--listen: %w", err), s.server.Shutdown(ctx))
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
