@@ -141,3 +141,12 @@ func TestStalenessThatIsAllowedIsAnsweredFromMemory(t *testing.T) {
 	validate(time.Hour, byCode("", "EACH", withCustomer("alice")), 1, false, now) // counts of customers are not kept
 	validate(0, byCode("", "X"), 1, false, now)
 }
+
+func TestCountersOfACouponThatIsNotThereAreNotFound(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		known := recalled{coupon: &couponRules{CouponSnapshot: domain.CouponSnapshot{Coupon: domain.Coupon{ID: "none"}}}}
+		if _, _, err := e.count(e.ctx(), &known, nil); !isNotFound(err) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
