@@ -48,6 +48,13 @@ test: ## Run all tests with the race detector; installs redis-server if missing.
 	@tools/ensure redis cc
 	@tools/run-tests -race -timeout=20m ./...
 
+# What takes long in the store's tests, or is about gathering, is left out.
+.PHONY: test-singly
+test-singly: ## Run the tests of the store and of the whole without gathering and without remembered rules.
+	@tools/ensure redis
+	@DISCOUNTD_GATHER=false DISCOUNTD_RULES_CACHE_MIB=0 tools/run-tests -timeout=10m \
+		-skip='Claim|Seeded|Storm|Histories|DoesWhatTheModel|ServerThatRefuses|Cache|Gather' ./redisstore ./test/acceptance
+
 .PHONY: torture
 torture: ## Run the long forms of the tests: storms, kills, faults; then fuzz.
 	@tools/ensure redis cc

@@ -141,6 +141,15 @@ type TooManyError struct {
 
 func (e *TooManyError) Error() string { return fmt.Sprintf("at most %d %s", e.Limit, e.What) }
 
+// OverloadedError says that more requests wait than the service takes on; nothing
+// was done.
+type OverloadedError struct {
+	// RetryAfter is when it may be worth trying again.
+	RetryAfter time.Duration
+}
+
+func (e *OverloadedError) Error() string { return "too many requests are waiting" }
+
 // ErrRequestIDReused says that a request id was used for another request before;
 // nothing was done.
 var ErrRequestIDReused = errors.New("the request_id was used for another request")

@@ -23,6 +23,9 @@ type ValidateRequest struct {
 	Source   Source
 	Customer Customer
 	Order    *Order
+	// MaxStaleness is how old the rules and counters behind the answer may be; 0 is
+	// not at all. Who redeems has no use for it.
+	MaxStaleness time.Duration
 }
 
 // RedeemRequest asks for a redemption. Order may be nil.

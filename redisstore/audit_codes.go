@@ -5,7 +5,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +30,7 @@ func parseCodeRecord(name domain.PromotionCodeName, record, definition string) c
 		c.f = f
 	}
 	var p domain.PromotionCode
-	if json.Unmarshal([]byte(definition), &p) == nil {
+	if parsePromotionText(definition, &p) == nil {
 		p.Name = name
 		c.definition = &p
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
@@ -309,6 +310,51 @@ func TestNumberOfRedisCallsDoesNotGrowWithABatch(t *testing.T) {
 	}
 	if calls[1] == 0 || calls[8] != calls[1] || calls[64] != calls[1] {
 		t.Errorf("calls by size of the batch: %v", calls)
+	}
+}
+
+// TestNumberOfRedisCallsOfSettlementsGrowsWithTheirRecordsOnly settles reservations in
+// one call. Redis reads and changes one record of a list in a call, so each of them
+// costs two; nothing else may grow.
+func TestNumberOfRedisCallsOfSettlementsGrowsWithTheirRecordsOnly(t *testing.T) {
+	t.Parallel()
+	server := redistest.Fresh(t, privateredis.Config{})
+	e := openAt(t, func() redis.UniversalClient { return redistest.Client(t, server) })
+	stats := redistest.Client(t, server)
+	e.createCoupon(percentOff("a", limitedTo(1_000_000), limitedPerCustomerTo(1_000_000)))
+	e.createCode(promotionCode("a", "HOT", codeLimitedTo(1_000_000), codeLimitedPerCustomerTo(1_000_000)))
+
+	for _, kind := range []string{"C", "L", "V"} {
+		calls := map[int]int64{}
+		for _, n := range []int{1, 8, 64} {
+			args := capacityLead(e.Store)
+			for i := range n {
+				request := byCode(fmt.Sprint(kind, n, "-", i), "hot", withCustomer("c"+strconv.Itoa(i)))
+				var made domain.Redemption
+				if kind == "V" {
+					made = e.redeem(request)
+				} else {
+					made = e.reserve(time.Hour, request)
+				}
+				position, _ := made.Name.ID.Position()
+				args = append(args, kind, requestKey("settle "+request.RequestID), "f", position, request.RequestID,
+					string(made.Identities()[0]), "", "", noteReleased+instant(e.now()), "")
+			}
+			before := callsOf(t, stats)
+			r, err := e.run(e.ctx(), settle, e.capacityKeys("a"), args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls[n] = callsOf(t, stats) - before
+			for outcome := range slices.Chunk(r.values, 2) {
+				if outcome[0] != "settled" {
+					t.Fatalf("%s: %v", kind, outcome)
+				}
+			}
+		}
+		if calls[8] != calls[1]+2*7 || calls[64] != calls[1]+2*63 {
+			t.Errorf("%s: calls by size of the batch: %v", kind, calls)
+		}
 	}
 }
 

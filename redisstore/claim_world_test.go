@@ -6,7 +6,6 @@ package redisstore
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,7 +196,7 @@ func (s *sim) code(name domain.PromotionCodeName, record, definition string, cou
 	s.must(n.err)
 	if definition != "" {
 		c.p = &domain.PromotionCodeSnapshot{State: domain.PromotionState(c.state), Version: c.version, Redeemed: c.redeemed}
-		s.must(json.Unmarshal([]byte(definition), &c.p.PromotionCode))
+		s.must(parsePromotionText(definition, &c.p.PromotionCode))
 		c.p.Name = name
 	}
 	return c

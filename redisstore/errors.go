@@ -139,11 +139,13 @@ func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
-		first := cmds[0].Err()
-		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && first == nil && err != nil {
+		// The first command of a pipeline that waits is the one that has an effect.
+		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && cmds[0].Err() == nil && err != nil {
 			w.lost.Store(true) // it was executed, and what came after it failed
 		}
-		note(ctx, first)
+		for _, cmd := range cmds {
+			note(ctx, cmd.Err())
+		}
 		return err
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +41,13 @@ func newClock() *fakeClock {
 func (c *fakeClock) Now() time.Time          { return time.UnixMilli(c.ms.Load()).UTC() }
 func (c *fakeClock) Set(t time.Time)         { c.ms.Store(t.UnixMilli()) }
 func (c *fakeClock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// gathers is whether the stores of tests gather requests and keep rules. The suite
+// runs both ways.
+var gathers = os.Getenv("DISCOUNTD_GATHER") != "false"
+
+// cacheBytes bounds what stores of tests remember.
+var cacheBytes = map[bool]int64{true: 1 << 20, false: -1}[gathers]
 
 // env is a store under test and what belongs to it. The embedded Store is the
 // first of its servers; more are opened with server.
@@ -113,7 +121,7 @@ func (e *env) open(c *fakeClock) (*Store, redis.UniversalClient) {
 	e.t.Helper()
 	client := e.dial()
 	client.AddHook(watcher{e.t, e.prefix})
-	s, err := Open(e.t.Context(), client, Options{Prefix: e.prefix, HashKeyFingerprint: "tests", Clock: c.Now})
+	s, err := Open(e.t.Context(), client, Options{Prefix: e.prefix, HashKeyFingerprint: "tests", Clock: c.Now, NoGathering: !gathers, CacheBytes: cacheBytes})
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func takePart(t *testing.T, text string) {
 		t.Fatal(err)
 	}
 	client := redistest.ClientAt(t, order.Addr)
-	store, err := Open(t.Context(), client, Options{Prefix: order.Prefix, HashKeyFingerprint: "tests", Clock: newClock().Now})
+	store, err := Open(t.Context(), client, Options{Prefix: order.Prefix, HashKeyFingerprint: "tests", Clock: newClock().Now, NoGathering: !gathers, CacheBytes: cacheBytes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,6 +118,7 @@ func TestP3ChangeThatWasOvertakenIsNotMadeTwice(t *testing.T) {
 		for _, id := range []string{"", "r"} {
 			t.Run(name+map[string]string{"": " without an id", "r": ""}[id], func(t *testing.T) {
 				e := open(t, onRedis)
+				loadScripts(t, e.admin) // else a script is sent in full, which is not told apart
 				e.createCoupon(percentOff("a"))
 				p := e.createCode(promotionCode("a", "X")).Name
 				other := e.server()

@@ -92,7 +92,7 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()),
 		s.keys.promotionDefinitions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),
 	},
-		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, definitionText(p, token),
+		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, promotionText(&p, token),
 		limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer), millis(p.ExpiresAt),
 		requestKey(req.id), req.fingerprint, string(p.Name.ID))
 	switch {

@@ -7,24 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/discountd/discountd/domain"
 )
-
-// Validate answers whether a redemption would succeed at this moment. It writes
-// nothing.
-func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.Evaluation, error) {
-	found, err := s.find(ctx, &r, "")
-	if err != nil {
-		return domain.Evaluation{}, err
-	}
-	if found.state == nil {
-		return domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
-	}
-	return domain.Evaluate(&found.state.Snapshot, &r, s.now()), nil
-}
 
 // Redeem takes one use of what the request's source leads to, once per request
 // id. It fails with a RefusedError when a rule or a limit says no, with
@@ -48,6 +36,9 @@ type use struct {
 }
 
 func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
+	if done, err := s.takeRecalled(ctx, r); err != nil || done != nil {
+		return s.effective(done), err
+	}
 	for range attempts {
 		found, err := s.find(ctx, &r.ValidateRequest, r.RequestID)
 		if err != nil {
@@ -64,7 +55,7 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
 		unfit := false
-		if found.pending {
+		if found.state.claiming {
 			if unfit, err = s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
@@ -79,13 +70,58 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if unfit {
 			continue // only since it was read
 		}
-		redemption := newRedemption(r, &found.state.Snapshot, &e)
-		done, err := s.take(ctx, redemption, &found.state.Snapshot)
+		done, err := s.take(ctx, newRedemption(r, &found.state.Snapshot, &e), &found.state.Snapshot)
 		if err != nil || done != nil {
 			return s.effective(done), err
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
+}
+
+// takeRecalled takes one use by rules that are remembered. It returns nil and no
+// error when they do not decide: none are, they say no, they are not what the script
+// finds, or the request was redeemed where its code led before. Then everything is to
+// be read.
+func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, error) {
+	known, ok := s.rules.recall(r.Source)
+	if !ok {
+		return nil, nil
+	}
+	snapshot := known.snapshot()
+	e := domain.Evaluate(snapshot, &r.ValidateRequest, s.now())
+	if !e.Valid() {
+		return nil, nil
+	}
+	// The script itself knows whether the request was redeemed with the coupon that
+	// its code leads to now.
+	prior, err := s.redeemedBefore(ctx, found{former: known.former}, r.RequestID, r.fingerprint)
+	if err != nil || prior != nil {
+		return nil, err
+	}
+	redemption := newRedemption(r, snapshot, &e)
+	done, err := s.take(ctx, redemption, snapshot)
+	switch {
+	case outcomeUnknown(err):
+		// That the rules are stale is told by an answer, and this one was lost.
+		s.rules.coupons.remove(snapshot.Coupon.ID)
+	case errors.Is(err, domain.ErrRequestIDReused):
+		// The script looks for the request before it compares versions, and this may
+		// no longer be the coupon that the code leads to.
+		return nil, nil
+	case len(redemption.Periods) > 1 && refusedFor(err, domain.PeriodLimitReached):
+		return nil, nil // which of the periods it is, the counts tell
+	}
+	return done, err
+}
+
+func outcomeUnknown(err error) bool {
+	u, ok := errors.AsType[*domain.UnavailableError](err)
+	return ok && u.OutcomeUnknown
+}
+
+func refusedFor(err error, reason domain.Reason) bool {
+	refused, ok := errors.AsType[*domain.RefusedError](err)
+	return ok && slices.ContainsFunc(refused.Ineligibilities, func(i domain.Ineligibility) bool { return i.Reason == reason })
 }
 
 // effective returns a redemption as it is at this moment; nil is none.
@@ -101,9 +137,6 @@ type found struct {
 	// state is nil when a code leads to nobody; refusal then says why.
 	state   *state
 	refusal []domain.Ineligibility
-	// pending is whether the promotion code holds the claim to its code and has
-	// yet to become ACTIVE; its state already says ACTIVE.
-	pending bool
 	// former are the coupons where the request may have been redeemed before the
 	// code changed hands.
 	former []domain.CouponID
@@ -120,6 +153,9 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 			o.coupon, o.code = r.Source.PromotionCode.Coupon, r.Source.PromotionCode.ID
 		}
 		st, err := s.read(ctx, o)
+		if err == nil {
+			s.rules.remember(st)
+		}
 		return found{state: st}, err
 	}
 	code, err := domain.ParseCode(r.Source.Code)
@@ -142,9 +178,11 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 		f.former = couponsOf(res.former, res.name.Coupon)
 		p := f.state.PromotionCode
 		holds := res.token != "" && f.state.token == res.token
-		if f.pending = holds && p.State == domain.PromotionPending; f.pending {
+		if f.state.claiming = holds && p.State == domain.PromotionPending; f.state.claiming {
 			p.State = domain.PromotionActive // the claim is taken: only the last step is missing
 		}
+		s.rules.remember(f.state)
+		s.rules.rememberHolder(code.Form(), &res, f.state)
 		if res.token == "" || holds {
 			break // else the code has changed hands since it was looked up
 		}
@@ -241,22 +279,22 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 	}
 }
 
-// outcome runs a script that decides requests of one coupon, with one of them,
-// and returns what was decided. It is sent again while reservations that are due
-// stand in the way, of which each call ends some; not for ever, whatever it says.
-func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
+// The scripts that take capacity and give it back.
+var (
+	redeemBatch = &batchKind{script: redeem, keys: (*Store).capacityKeys, lead: capacityLead}
+	settleBatch = &batchKind{script: settle, keys: (*Store).capacityKeys, lead: capacityLead}
+)
+
+func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())} }
+
+// decide has one request of a coupon decided, with others or alone, and returns
+// what was decided. It is sent again while reservations that are due stand in the
+// way, of which each call ends some; not for ever, whatever it says.
+func (s *Store) decide(ctx context.Context, kind *batchKind, c domain.CouponID, request ...any) (outcome, value string, err error) {
 	for range maxExpiries {
-		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
-		r, err := s.run(ctx, sc, s.capacityKeys(c), args...)
-		switch {
-		case err != nil:
-			return "", "", err
-		case r.outcome == outcomeAbsent:
-			return "", "", &domain.NotFoundError{Type: domain.CouponResource, Name: c.String()}
-		case r.outcome != "decided" || len(r.values) != 2:
-			return "", "", fmt.Errorf("redisstore: the ledger of %s and its length do not agree", c)
-		case r.values[0] != outcomeAgain:
-			return r.values[0], r.values[1], nil
+		a := s.submit(ctx, kind, c, &ticket{args: request})
+		if a.err != nil || a.outcome != outcomeAgain {
+			return a.outcome, a.value, a.err
 		}
 	}
 	return "", "", errNeverEnds(c)
@@ -270,6 +308,20 @@ const maxExpiries = 1 << 16
 // which no healthy store does.
 func errNeverEnds(c domain.CouponID) error {
 	return fmt.Errorf("redisstore: the reservations of %s that are due never end", c)
+}
+
+// submit gathers a request with others, or sends it at once where nothing is to
+// be gathered.
+func (s *Store) submit(ctx context.Context, kind *batchKind, c domain.CouponID, t *ticket) decision {
+	if s.gather != nil {
+		return s.gather.submit(ctx, kind, c, t)
+	}
+	t.done = make(chan decision, 1)
+	b := &batch{line: &line{key: lineKey{kind, c}}, tickets: []*ticket{t}}
+	sent := b.call(s)
+	s.sendAlone(ctx, sent)
+	b.handOut(sent)
+	return <-t.done
 }
 
 // useArgs are the arguments of redeem.lua for one use; text is its record.
@@ -292,7 +344,7 @@ func useArgs(r *domain.Redemption, text string) []any {
 func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
 	text := recordText(r)
-	outcome, value, err := s.decide(ctx, redeem, coupon, useArgs(r, text)...)
+	outcome, value, err := s.decide(ctx, redeemBatch, coupon, useArgs(r, text)...)
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +355,11 @@ func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domai
 		if n.err != nil {
 			return nil, n.err
 		}
-		return parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		made, err := parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		if err == nil && made.State == domain.RedemptionReserved {
+			s.rules.rememberMade(made) // it is going to be committed or released
+		}
+		return made, err
 	case outcomeReplay:
 		position, record, _ := strings.Cut(value, "\t")
 		prior, err := parseRecord(coupon, n.parse(position), record)

@@ -18,6 +18,9 @@ type resolution struct {
 	reason domain.Reason
 	// token is the one that the claim names, when name holds the code.
 	token string
+	// forEveryone is whether name holds the code whoever asks, and the code was
+	// never bound to a customer.
+	forEveryone bool
 	// former are other promotion codes that held the code before. A request whose
 	// first try met one of them finds its redemption there.
 	former []domain.PromotionCodeName
@@ -67,6 +70,7 @@ func (s *Store) resolve(ctx context.Context, form string, who []domain.Identity)
 	}
 	switch {
 	case res.name.ID != "":
+		res.forEveryone = text(len(fields)-1) == ""
 	case lastOwn.name.ID != "":
 		res.name = lastOwn.name
 	case heldBound(text(len(fields)-1)) > ownHeld:

@@ -131,6 +131,20 @@ func (s *Store) pipeline(ctx context.Context, safe safety, first func(p redis.Pi
 	return nil, errors.New("redisstore: a script that was sent in full is not known")
 }
 
+// awaitBehind adds the beat and the wait to a pipeline of scripts, and returns what
+// tells, once the pipeline was sent, why they are not known to be safe. That the beat
+// is not known in the Redis is reported as it is: the scripts are to be sent again.
+func (s *Store) awaitBehind(ctx context.Context, p redis.Pipeliner, safe safety) func() error {
+	beat := storeBeat.redis.EvalSha(ctx, p, s.metaKeys(), s.beatArgs(s.seen.Load(), "")...)
+	count := safe.command(ctx, p, waitTime(ctx))
+	return func() error {
+		if redis.HasErrorPrefix(beat.Err(), "NOSCRIPT") {
+			return beat.Err()
+		}
+		return s.counted(beat, count)
+	}
+}
+
 // command adds the wait to a pipeline and returns what counts those that have the
 // write.
 func (s safety) command(ctx context.Context, p redis.Pipeliner, wait time.Duration) func() error {

@@ -53,6 +53,7 @@ var (
 	redeem            = mustLoad("redeem")
 	settle            = mustLoad("settle")
 	expire            = mustLoad("expire")
+	countsRead        = mustLoad("counts")
 	auditBegin        = mustLoad("audit_begin")
 	auditRead         = mustLoad("audit_read")
 	auditRepair       = mustLoad("audit_repair")
@@ -169,9 +170,14 @@ func (s *Store) tidy(ctx context.Context, sc *script, keys []string, args ...any
 
 func (s *Store) runSafely(ctx context.Context, safe safety, sc *script, keys []string, args []any) (reply, error) {
 	var w witness
+	return s.runWatched(ctx, &w, safe, sc, keys, args)
+}
+
+// runWatched is runSafely of a script that the witness may have seen sent before.
+func (s *Store) runWatched(ctx context.Context, w *witness, safe safety, sc *script, keys []string, args []any) (reply, error) {
 	r, err := s.send(w.watch(ctx), safe, sc, keys, args)
 	if err != nil {
-		return reply{}, writeError(ctx, err, &w)
+		return reply{}, writeError(ctx, err, w)
 	}
 	out, err := sc.reply(r)
 	out.resent = w.lost.Load()
@@ -187,10 +193,15 @@ func (s *Store) ask(ctx context.Context, sc *script, keys []string, args ...any)
 	return sc.reply(r)
 }
 
-func (s *Store) send(ctx context.Context, safe safety, sc *script, keys []string, args []any) (any, error) {
+// check panics when a script is given what its header does not name.
+func (sc *script) check(keys []string, args []any) {
 	if !takes(sc.keys, len(keys)) || !takes(sc.args, len(args)) {
 		panic(fmt.Sprintf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args)))
 	}
+}
+
+func (s *Store) send(ctx context.Context, safe safety, sc *script, keys []string, args []any) (any, error) {
+	sc.check(keys, args)
 	var raw any
 	err := s.again(ctx, func() error {
 		var err error

@@ -67,20 +67,33 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption,
 // refused by.
 var errLimitsChanged = errors.New("redisstore: limits changed under a settlement")
 
-func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption, error) {
+// settling returns what a redemption that is to be settled was made for, or why it
+// cannot be. What never changes about it may be remembered; how often it was
+// voided may not.
+func (s *Store) settling(ctx context.Context, t settlement) (madeFor, error) {
+	if made, ok := s.rules.madeFor(t.name); ok && t.kind != "V" {
+		return made, nil
+	}
 	r, err := s.Redemption(ctx, t.name)
+	if err != nil {
+		return madeFor{}, err
+	}
+	if t.kind == "V" && len(r.Voids) >= maxVoids && !slices.ContainsFunc(r.Voids, func(v domain.Void) bool { return v.RequestID == t.request }) {
+		return madeFor{}, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
+	}
+	s.rules.rememberMade(&r)
+	return newMadeFor(&r), nil
+}
+
+func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption, error) {
+	made, err := s.settling(ctx, t)
 	if err != nil {
 		return domain.Redemption{}, err
 	}
-	if t.kind == "V" && len(r.Voids) >= maxVoids && !slices.ContainsFunc(r.Voids, func(v domain.Void) bool { return v.RequestID == t.request }) {
-		return domain.Redemption{}, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
-	}
-	var who [2]domain.Identity
-	copy(who[:], r.Identities())
 	position, _ := t.name.ID.Position()
-	outcome, value, err := s.decide(ctx, settle, t.name.Coupon,
-		t.kind, requestKey(t.request), t.fingerprint, position,
-		string(who[0]), string(who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
+	outcome, value, err := s.decide(ctx, settleBatch, t.name.Coupon,
+		t.kind, requestKey(t.request), t.fingerprint, position, made.request,
+		string(made.who[0]), string(made.who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
 	if err != nil {
 		return domain.Redemption{}, err
 	}
@@ -99,7 +112,14 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption
 	case "amount":
 		var n numbers
 		return domain.Redemption{}, &domain.AmountExceededError{Name: t.name, LimitMinor: n.parse(value)}
+	case "unknown":
+		s.rules.forgetMade(t.name)
+		return domain.Redemption{}, &domain.NotFoundError{Type: domain.RedemptionResource, Name: t.name.String()}
 	case "limit":
+		r, err := s.Redemption(ctx, t.name)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
 		st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: r.PromotionCode})
 		if err != nil {
 			return domain.Redemption{}, err

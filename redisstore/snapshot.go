@@ -49,6 +49,11 @@ type state struct {
 	// created counts the promotion codes of the coupon, length the records of its
 	// ledger.
 	created, length int64
+	// couponBytes and codeBytes are the sizes of the configurations as stored.
+	couponBytes, codeBytes int
+	// claiming is whether the promotion code holds the claim to its code and has
+	// yet to become ACTIVE; PromotionCode says already that it is.
+	claiming bool
 	// prior is the redemption that the request has made already. settled is whether
 	// its id was used to commit, release or void one instead.
 	prior   *domain.Redemption
@@ -146,6 +151,7 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 	st := &state{
 		Snapshot: domain.Snapshot{Coupon: *c},
 		created:  n.parse(head["b"]), length: n.parse(head["q"]),
+		couponBytes: len(v[0]), codeBytes: len(v[2]),
 	}
 	if due := head["d"]; due != "" {
 		st.HoldsDue = time.UnixMilli(n.parse(due)).UTC()
@@ -197,9 +203,18 @@ func parseCoupon(id domain.CouponID, head map[string]string, definition string) 
 		return nil, nil
 	}
 	var n numbers
-	c := &domain.CouponSnapshot{
-		Version: n.parse(head["v"]), Deleted: head["s"] == "D", Redeemed: n.parse(head["r"]), Held: n.parse(head["h"]),
+	c := &domain.CouponSnapshot{}
+	n.head(c, head)
+	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
+		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
 	}
+	return c, nil
+}
+
+// head reads what a head says beside the configuration.
+func (n *numbers) head(c *domain.CouponSnapshot, head map[string]string) {
+	c.Version, c.Deleted = n.parse(head["v"]), head["s"] == "D"
+	c.Redeemed, c.Held = n.parse(head["r"]), n.parse(head["h"])
 	for field, text := range head {
 		kind, currency, _ := strings.Cut(field, ":")
 		if currency == "" || kind != "b" && kind != "B" || text == "0" {
@@ -216,31 +231,36 @@ func parseCoupon(id domain.CouponID, head map[string]string, definition string) 
 		}
 		c.Spent[domain.Currency(currency)] = s
 	}
-	if err := json.Unmarshal([]byte(definition), &c.Coupon); err != nil || n.err != nil {
-		return nil, fmt.Errorf("redisstore: %s: %w", id, errors.Join(err, n.err))
-	}
-	return c, nil
 }
 
 // parsePromotion reads a promotion code's record and configuration.
 func parsePromotion(name domain.PromotionCodeName, record, definition string) (*domain.PromotionCodeSnapshot, string, error) {
-	f := strings.Split(record, ",")
-	if len(f) != 8 || len(f[0]) != 1 {
-		return nil, "", fmt.Errorf("redisstore: record of %s: %q", name, record)
+	p := &domain.PromotionCodeSnapshot{}
+	token, err := parsePromotionRecord(name, record, p)
+	if err != nil {
+		return nil, "", err
 	}
-	var n numbers
-	p := &domain.PromotionCodeSnapshot{
-		State: domain.PromotionState(f[0][0]), Version: n.parse(f[2]),
-		Redeemed: n.parse(f[3]), Held: n.parse(f[4]),
-	}
-	if err := json.Unmarshal([]byte(definition), &p.PromotionCode); err != nil {
+	if err := parsePromotionText(definition, &p.PromotionCode); err != nil {
 		return nil, "", fmt.Errorf("redisstore: definition of %s: %w", name, err)
 	}
 	p.Name = name
-	if n.err != nil {
-		return nil, "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
+	return p, token, nil
+}
+
+// parsePromotionRecord reads what a promotion code's record says into p, and
+// returns its token.
+func parsePromotionRecord(name domain.PromotionCodeName, record string, p *domain.PromotionCodeSnapshot) (token string, err error) {
+	f := strings.Split(record, ",")
+	if len(f) != 8 || len(f[0]) != 1 {
+		return "", fmt.Errorf("redisstore: record of %s: %q", name, record)
 	}
-	return p, f[1], nil
+	var n numbers
+	p.State, p.Version = domain.PromotionState(f[0][0]), n.parse(f[2])
+	p.Redeemed, p.Held = n.parse(f[3]), n.parse(f[4])
+	if n.err != nil {
+		return "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
+	}
+	return f[1], nil
 }
 
 // numbers parses integers and keeps the first error.

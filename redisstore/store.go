@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,6 +34,17 @@ type Options struct {
 	Clock func() time.Time
 	// Logger is told of what an operator should know. The default discards.
 	Logger *slog.Logger
+	// NoGathering sends each request in a script call of its own. Without it,
+	// requests about one coupon that come while another one is in flight go
+	// together.
+	NoGathering bool
+	// MaxWaiting is how many requests wait to be sent to one Redis node before
+	// more are refused with an OverloadedError; one coupon takes up half of them at
+	// most. The default is 16,384.
+	MaxWaiting int
+	// CacheBytes bounds the memory in which rules are kept, about. The default is
+	// 64 MiB; less than 0 keeps none.
+	CacheBytes int64
 	// Durability, if set, is what the Redis must be like: Open fails with an
 	// UnsafeError when it is not, and Ping when it is not any more. It cannot be set for a
 	// cluster.
@@ -43,6 +55,9 @@ type Options struct {
 	AcceptLoss string
 }
 
+// defaultCacheBytes holds the rules of some 20,000 coupons and as many codes.
+const defaultCacheBytes = 64 << 20
+
 // Store keeps everything in one Redis. It is safe for concurrent use.
 type Store struct {
 	client redis.UniversalClient
@@ -51,6 +66,10 @@ type Store struct {
 	logger *slog.Logger
 	id     string
 	fence  *fence
+	// gather is nil when each request is sent by itself.
+	gather *gatherer
+	// rules is nil when none are kept.
+	rules *rules
 
 	// safety is what to wait for after a write, nil for nothing; guard, nil when there is nothing to
 	// check, finds it out. Only Open and Ping use the guard, under pinging.
@@ -127,6 +146,12 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	client.AddHook(s.fence)
+	if o.CacheBytes >= 0 {
+		s.rules = newRules(cmp.Or(o.CacheBytes, defaultCacheBytes), o.Clock)
+	}
+	if !o.NoGathering {
+		s.gather = newGatherer(s, o.MaxWaiting)
+	}
 	return s, nil
 }
 

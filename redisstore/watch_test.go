@@ -179,5 +179,5 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire, auditBegin, auditRead, auditRepair, auditEnd,
+	settle, expire, countsRead, auditBegin, auditRead, auditRepair, auditEnd,
 }

@@ -114,7 +114,7 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		}},
 		{"ValidateCode", purchaseText, purchase},
 		{"ValidateCode", `promotion_code: "coupons/fall/promotionCodes/00000000" max_staleness { seconds: 1 }`, domain.ValidateRequest{
-			Source: domain.Source{PromotionCode: name},
+			Source: domain.Source{PromotionCode: name}, MaxStaleness: time.Second,
 		}},
 		{"Redeem", `request_id: "r"` + purchaseText, domain.RedeemRequest{RequestID: "r", ValidateRequest: purchase}},
 		{"Redeem", `request_id: "r" coupon: "coupons/fall"`, domain.RedeemRequest{

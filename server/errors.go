@@ -119,6 +119,7 @@ var translations = []translation{
 	typed(wrongState),
 	typed(amountExceeded),
 	typed(tooMany),
+	typed(overloaded),
 	typed(unavailable),
 	refused,
 	sentinel(domain.ErrRequestIDReused, codes.InvalidArgument, ReasonRequestIDReused),
@@ -235,6 +236,13 @@ func tooMany(e *domain.TooManyError) *clientError {
 			Subject:     e.What,
 			Description: e.Error(),
 		}}})
+}
+
+// overloaded is RESOURCE_EXHAUSTED and not UNAVAILABLE, which many clients retry at
+// once.
+func overloaded(e *domain.OverloadedError) *clientError {
+	return fail(codes.ResourceExhausted, ReasonOverloaded, e.Error(), nil,
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))})
 }
 
 func unavailable(e *domain.UnavailableError) *clientError {

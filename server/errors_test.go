@@ -97,6 +97,7 @@ var theErrors = []struct {
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
+	{"overloaded", "Redeem", aRedeem, &domain.OverloadedError{RetryAfter: 100 * time.Millisecond}},
 	{"configuration_changed", "UpdateCoupon", anUpdate, domain.ErrAborted},
 	{"store_unavailable", "Redeem", aRedeem, &domain.UnavailableError{RetryAfter: 250 * time.Millisecond, Cause: errSecret}},
 	{"outcome_unknown", "Redeem", aRedeem, &domain.UnavailableError{OutcomeUnknown: true, Cause: errSecret}},

@@ -38,6 +38,7 @@ const (
 	ReasonAmountExceeded     Reason = "AMOUNT_EXCEEDED"
 
 	ReasonServiceLimitReached  Reason = "SERVICE_LIMIT_REACHED"
+	ReasonOverloaded           Reason = "OVERLOADED"
 	ReasonConfigurationChanged Reason = "CONFIGURATION_CHANGED"
 	ReasonStoreUnavailable     Reason = "STORE_UNAVAILABLE"
 	ReasonOutcomeUnknown       Reason = "OUTCOME_UNKNOWN"

@@ -11,25 +11,30 @@ import (
 )
 
 // redemptionService serves discount.v1.RedemptionService. Its reservations are in
-// reservations.go.
+// reservations.go, its stream in stream.go.
 type redemptionService struct {
 	discountv1.UnimplementedRedemptionServiceServer
 	hasher       domain.Hasher
 	redemptions  RedemptionStore
 	reservations ReservationStore
+
+	// message does what one message of a stream asks for, as a call of its own.
+	message func(context.Context, string, func(context.Context) (*discountv1.Redemption, error)) (*discountv1.Redemption, error)
+	// stopping ends when the server takes no more calls.
+	stopping context.Context
 }
 
 func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {
 	return call(ctx, s.hasher, req, readValidateCode, s.redemptions.Validate, writeEvaluation)
 }
 
-// readValidateCode checks max_staleness and has no use for it: answers are never
-// stale.
 func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) domain.ValidateRequest {
 	if d := req.GetMaxStaleness(); d != nil && (d.CheckValid() != nil || d.AsDuration() < 0) {
 		r.add("max_staleness", "must be a duration of 0 or more")
 	}
-	return readPurchase(r, req.GetSource(), req)
+	validate := readPurchase(r, req.GetSource(), req)
+	validate.MaxStaleness = req.GetMaxStaleness().AsDuration()
+	return validate
 }
 
 func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {

@@ -29,7 +29,8 @@ import (
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
 
-// Config is what a Server is made of. Every field but Limits is required.
+// Config is what a Server is made of. Every field but Limits and StreamWorkers is
+// required.
 type Config struct {
 	// Store carries out what is asked for.
 	Store Store
@@ -45,6 +46,10 @@ type Config struct {
 	Clock func() time.Time
 	// Limits bounds what clients can ask of the server.
 	Limits Limits
+	// StreamWorkers is how many goroutines are kept for calls. A call that finds none
+	// free gets a goroutine of its own, so this bounds nothing: it saves growing a
+	// stack for every call. 0 keeps none.
+	StreamWorkers uint32
 }
 
 // Limits bounds what clients can ask of a server. A field that is zero has its
@@ -120,7 +125,8 @@ func New(config Config) (*Server, error) {
 
 	s := &Server{config: config, health: health.NewServer()}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	s.grpc = grpc.NewServer(append(s.config.Limits.options(), s.chain()...)...)
+	options := append(s.config.Limits.options(), s.chain()...)
+	s.grpc = grpc.NewServer(append(options, grpc.NumStreamWorkers(config.StreamWorkers))...)
 
 	discountv1.RegisterCouponServiceServer(s.grpc, &couponService{
 		hasher:         config.Hasher,
@@ -132,6 +138,8 @@ func New(config Config) (*Server, error) {
 		hasher:       config.Hasher,
 		redemptions:  config.Store,
 		reservations: config.Store,
+		message:      s.message,
+		stopping:     s.stopping,
 	})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

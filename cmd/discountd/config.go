@@ -35,6 +35,8 @@ type config struct {
 	LogLevel     slog.Level    `env:"DISCOUNTD_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error (${default}). Calls that went well are at debug."`
 	LogFormat    string        `env:"DISCOUNTD_LOG_FORMAT" default:"auto" enum:"auto,text,json" placeholder:"FORMAT" help:"How to log to standard error: text, json, or auto (the default): text on a terminal, else json."`
 
+	tuning `embed:"" group:"Tuning:"`
+
 	Serve struct{}    `cmd:"" default:"1" help:"Serve, until a signal ends it. This is what happens without a command, too."`
 	Audit auditConfig `cmd:"" help:"Compare all counters with the redemptions that they count, while the service runs, and mend them if told to."`
 
@@ -87,7 +89,7 @@ func (c *config) Validate() error {
 			return fmt.Errorf("--redis: %w", err)
 		}
 	}
-	return nil
+	return c.tuning.check()
 }
 
 // hashKeyPath returns the file that the hashing key is in.

@@ -23,9 +23,9 @@ func TestDefaultsNeedNothing(t *testing.T) {
 	}
 	want := config{
 		Listen: "127.0.0.1:50051", Redis: "auto", DataDir: filepath.Join(state, "discountd"),
-		DrainTimeout: 20 * time.Second, LogLevel: slog.LevelInfo, LogFormat: "auto",
+		DrainTimeout: 20 * time.Second, LogLevel: slog.LevelInfo, LogFormat: "auto", tuning: tuned,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if path := got.hashKeyPath(); path != filepath.Join(state, "discountd", "hash.key") {
@@ -48,10 +48,10 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 	}
 	want := config{
 		Listen: "127.0.0.1:1", Redis: "rediss://flag:2", DataDir: "/env", HashKeyFile: "/env/key",
-		DrainTimeout: time.Second, LogLevel: slog.LevelDebug, LogFormat: "json",
+		DrainTimeout: time.Second, LogLevel: slog.LevelDebug, LogFormat: "json", tuning: tuned,
 		Ack: "replica:2", Allow: []string{"eviction", "memory"}, AcceptLoss: "STORE",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

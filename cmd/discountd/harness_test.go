@@ -91,7 +91,7 @@ func testConfig(t *testing.T) config {
 	t.Helper()
 	return config{
 		Listen: freeAddress(t), Redis: redisAuto, DataDir: t.TempDir(),
-		DrainTimeout: patience, LogLevel: slog.LevelInfo, LogFormat: "text",
+		DrainTimeout: patience, LogLevel: slog.LevelInfo, LogFormat: "text", tuning: tuned,
 	}
 }
 

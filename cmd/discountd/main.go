@@ -32,5 +32,6 @@ func start() error {
 	if c.Audit.Selected {
 		return audit(ctx, c, os.Stdout, os.Stderr)
 	}
+	c.tuneCollector()
 	return run(ctx, c, os.Stdout, os.Stderr)
 }

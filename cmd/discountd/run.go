@@ -48,14 +48,14 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return err
 	}
 	s.server, err = server.New(server.Config{
-		Store: s.store, Hasher: s.hasher, Logger: s.logger, Clock: time.Now,
+		Store: s.store, Hasher: s.hasher, Logger: s.logger, Clock: time.Now, StreamWorkers: c.StreamWorkers,
 	})
 	if err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return errors.Join(fmt.Errorf("--listen: %w", err), s.server.Shutdown(ctx))
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -138,6 +138,7 @@ func (s *service) storeOptions(b *backing) (redisstore.Options, func(redisstore.
 	o := redisstore.Options{
 		HashKeyFingerprint: s.hasher.Fingerprint(), Logger: s.logger, AcceptLoss: s.config.AcceptLoss,
 	}
+	s.config.apply(&o)
 	var err error
 	if o.Durability, err = s.durability(b); err != nil || b.forgets {
 		return o, func(redisstore.Seen) error { return nil }, err

@@ -62,7 +62,7 @@ func values(v ...any) []any { return v }
 var missing = values(nil)
 
 // RPCs returns the API's methods by name; no two services have one of the same
-// name.
+// name. That of a stream is not among them: its messages are requests of others.
 func RPCs() map[string]protoreflect.MethodDescriptor {
 	out := map[string]protoreflect.MethodDescriptor{}
 	for _, file := range []protoreflect.FileDescriptor{
@@ -72,7 +72,9 @@ func RPCs() map[string]protoreflect.MethodDescriptor {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for k := range methods.Len() {
-				out[string(methods.Get(k).Name())] = methods.Get(k)
+				if m := methods.Get(k); !m.IsStreamingClient() {
+					out[string(m.Name())] = m
+				}
 			}
 		}
 	}

@@ -9,21 +9,54 @@
 -- released or expired already stays as it is. V voids a redemption, in whole or by
 -- the amount given; voiding all that is left is voiding the whole, which gives the
 -- use back. What refuses a commit says which versions of the coupon and of the
--- promotion code it was held against.
+-- promotion code it was held against. Each says which request made the redemption,
+-- so that a record that is another's, in a store that was set back, is not taken for
+-- it.
+--
+-- Each reads and writes its record, of which Redis can do only one in a call; the
+-- number of other Redis calls grows as that of redeem does.
 -- USES     promotion books ledger holds
 -- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
+-- ARGV     page_size now_ms (kind request fingerprint position made_by identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled replay reused state amount limit again
+-- EACH     settled replay reused state amount limit again unknown
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 9
+local FIRST, STRIDE = 2, 10
 
 local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
 holds_expire(b, ledger, holds, page_size, now)
+
+-- What is needed of each: whether its request was seen, its record, and with the
+-- records the counts that it may change.
+local request_ids, seen_requests, records = {}, {}, {}
+local codes, use_fields = {}, {}
+for a = FIRST, #ARGV - STRIDE, STRIDE do
+  request_ids[#request_ids + 1] = ARGV[a + 2]
+  local position = tonumber(ARGV[a + 4])
+  local text = records[position] or ledger_read(ledger, position, page_size)
+  if text then
+    records[position] = text
+    local t = ledger_taken(ledger_split(text))
+    codes[#codes + 1] = t.code
+    books_use_fields(t.code, t.identities, use_fields)
+    books_use_fields(t.code, books_identities(ARGV[a + 6], ARGV[a + 7]), use_fields)
+    for _, period in ipairs(t.periods) do
+      use_fields[#use_fields + 1] = period.field
+    end
+  end
+end
+books_fetch_codes(b, codes)
+books_fetch_uses(b, use_fields)
+for i, value in ipairs(books_read(requests, request_ids)) do
+  seen_requests[request_ids[i]] = value
+end
+-- What is written at the end: request ids with what they did, in turns, and the
+-- reservations that are none any more.
+local new_requests, ended = {}, {}
 
 local function amount_text(amount)
   return string.format('%.0f', amount)
@@ -101,23 +134,24 @@ function settle.V(o, r)
 end
 
 local function decide(o)
-  local seen = redis.call('HGET', requests, o.request)
+  local seen = seen_requests[o.request]
   local mine = string.format('%s %s %s', o.position, o.kind, o.fingerprint)
   if seen and seen ~= mine then
     return 'reused', ''
   end
-  local found = ledger_read(ledger, o.position, page_size)
-  if not found then
-    return 'state', ''
+  local found = records[o.position]
+  local r = found and ledger_split(found)
+  if not r or ledger_request(r) ~= o.made_by then
+    return 'unknown', ''
   end
-  local r = ledger_split(found)
   if seen then
     return 'replay', ledger_text(r)
   end
-  if r.state == 'H' then
+  if r.state == 'H' and holds_are_due(b, now) then
     local due = redis.call('ZSCORE', holds, o.position)
     if due and tonumber(due) <= tonumber(now) then
       hold_end(b, ledger, holds, o.position, page_size, r, 'E')
+      records[o.position] = ledger_text(r)
     end
   end
   local refusal, value = settle[o.kind](o, r)
@@ -126,11 +160,11 @@ local function decide(o)
   end
   local text = ledger_text(r)
   ledger_write(b, ledger, o.position, page_size, text)
-  redis.call('HSET', requests, o.request, mine)
-  -- After the writes that a Redis without memory refuses: it takes away, which is
-  -- never refused, and all that follows it would not be, either.
+  records[o.position], seen_requests[o.request] = text, mine
+  new_requests[#new_requests + 1] = o.request
+  new_requests[#new_requests + 1] = mine
   if r.was_held then
-    redis.call('ZREM', holds, o.position)
+    ended[#ended + 1] = o.position
   end
   return 'settled', text
 end
@@ -139,9 +173,15 @@ local out = { 'decided' }
 for a = FIRST, #ARGV - STRIDE, STRIDE do
   out[#out + 1], out[#out + 2] = decide({
     kind = ARGV[a + 1], request = ARGV[a + 2], fingerprint = ARGV[a + 3], position = tonumber(ARGV[a + 4]),
-    identities = books_identities(ARGV[a + 5], ARGV[a + 6]),
-    amount = ARGV[a + 7], note = ARGV[a + 8], detail = ARGV[a + 9],
+    made_by = ARGV[a + 5], identities = books_identities(ARGV[a + 6], ARGV[a + 7]),
+    amount = ARGV[a + 8], note = ARGV[a + 9], detail = ARGV[a + 10],
   })
+end
+books_store(requests, new_requests)
+-- After the writes that a Redis without memory refuses: it takes away, which is
+-- never refused, and all that follows it would not be, either.
+if #ended > 0 then
+  redis.call('ZREM', holds, unpack(ended))
 end
 holds_next(b, holds)
 books_write(b)

@@ -58,6 +58,7 @@ func normal(text string) string {
 var notProvoked = map[string]string{
 	"cancelled":             "a client that cancels does not wait for the answer",
 	"internal":              "takes a mistake in the service",
+	"overloaded":            "takes thousands of requests that wait; the tests of the store reach it",
 	"redemption_refused":    "no situation has every reason; each is provoked by itself below",
 	"service_limit_reached": "takes 10,000 promotion codes for customers; the tests of the store reach it",
 }

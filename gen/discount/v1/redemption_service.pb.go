@@ -12,6 +12,7 @@ package discountv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -41,7 +42,9 @@ type ValidateCodeRequest struct {
 	Customer *Customer `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
 	// What is bought. Optional unless a rule needs it.
 	Order *Order `protobuf:"bytes,5,opt,name=order,proto3" json:"order,omitempty"`
-	// How old the counters behind the answer may be. Unset means not at all.
+	// How old the rules and counters behind the answer may be, `as_of` in the answer.
+	// Unset means not at all. Where a limit counts for each customer or each period,
+	// the answer is never old.
 	MaxStaleness  *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -947,6 +950,305 @@ func (x *VoidRedemptionResponse) GetRedemption() *Redemption {
 	return nil
 }
 
+// RedeemStreamRequest is one message to RedeemStream.
+type RedeemStreamRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to do. Exactly one is required.
+	//
+	// Types that are valid to be assigned to Command:
+	//
+	//	*RedeemStreamRequest_Redeem
+	//	*RedeemStreamRequest_ReserveRedemption
+	//	*RedeemStreamRequest_CommitRedemption
+	//	*RedeemStreamRequest_ReleaseRedemption
+	//	*RedeemStreamRequest_VoidRedemption
+	Command       isRedeemStreamRequest_Command `protobuf_oneof:"command"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedeemStreamRequest) Reset() {
+	*x = RedeemStreamRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedeemStreamRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedeemStreamRequest) ProtoMessage() {}
+
+func (x *RedeemStreamRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedeemStreamRequest.ProtoReflect.Descriptor instead.
+func (*RedeemStreamRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RedeemStreamRequest) GetCommand() isRedeemStreamRequest_Command {
+	if x != nil {
+		return x.Command
+	}
+	return nil
+}
+
+func (x *RedeemStreamRequest) GetRedeem() *RedeemRequest {
+	if x != nil {
+		if x, ok := x.Command.(*RedeemStreamRequest_Redeem); ok {
+			return x.Redeem
+		}
+	}
+	return nil
+}
+
+func (x *RedeemStreamRequest) GetReserveRedemption() *ReserveRedemptionRequest {
+	if x != nil {
+		if x, ok := x.Command.(*RedeemStreamRequest_ReserveRedemption); ok {
+			return x.ReserveRedemption
+		}
+	}
+	return nil
+}
+
+func (x *RedeemStreamRequest) GetCommitRedemption() *CommitRedemptionRequest {
+	if x != nil {
+		if x, ok := x.Command.(*RedeemStreamRequest_CommitRedemption); ok {
+			return x.CommitRedemption
+		}
+	}
+	return nil
+}
+
+func (x *RedeemStreamRequest) GetReleaseRedemption() *ReleaseRedemptionRequest {
+	if x != nil {
+		if x, ok := x.Command.(*RedeemStreamRequest_ReleaseRedemption); ok {
+			return x.ReleaseRedemption
+		}
+	}
+	return nil
+}
+
+func (x *RedeemStreamRequest) GetVoidRedemption() *VoidRedemptionRequest {
+	if x != nil {
+		if x, ok := x.Command.(*RedeemStreamRequest_VoidRedemption); ok {
+			return x.VoidRedemption
+		}
+	}
+	return nil
+}
+
+type isRedeemStreamRequest_Command interface {
+	isRedeemStreamRequest_Command()
+}
+
+type RedeemStreamRequest_Redeem struct {
+	// As by Redeem.
+	Redeem *RedeemRequest `protobuf:"bytes,1,opt,name=redeem,proto3,oneof"`
+}
+
+type RedeemStreamRequest_ReserveRedemption struct {
+	// As by ReserveRedemption.
+	ReserveRedemption *ReserveRedemptionRequest `protobuf:"bytes,2,opt,name=reserve_redemption,json=reserveRedemption,proto3,oneof"`
+}
+
+type RedeemStreamRequest_CommitRedemption struct {
+	// As by CommitRedemption.
+	CommitRedemption *CommitRedemptionRequest `protobuf:"bytes,3,opt,name=commit_redemption,json=commitRedemption,proto3,oneof"`
+}
+
+type RedeemStreamRequest_ReleaseRedemption struct {
+	// As by ReleaseRedemption.
+	ReleaseRedemption *ReleaseRedemptionRequest `protobuf:"bytes,4,opt,name=release_redemption,json=releaseRedemption,proto3,oneof"`
+}
+
+type RedeemStreamRequest_VoidRedemption struct {
+	// As by VoidRedemption.
+	VoidRedemption *VoidRedemptionRequest `protobuf:"bytes,5,opt,name=void_redemption,json=voidRedemption,proto3,oneof"`
+}
+
+func (*RedeemStreamRequest_Redeem) isRedeemStreamRequest_Command() {}
+
+func (*RedeemStreamRequest_ReserveRedemption) isRedeemStreamRequest_Command() {}
+
+func (*RedeemStreamRequest_CommitRedemption) isRedeemStreamRequest_Command() {}
+
+func (*RedeemStreamRequest_ReleaseRedemption) isRedeemStreamRequest_Command() {}
+
+func (*RedeemStreamRequest_VoidRedemption) isRedeemStreamRequest_Command() {}
+
+// RedeemStreamResponse is the answer to one message.
+type RedeemStreamResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The `request_id` of the message.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What became of it.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*RedeemStreamResponse_Redemption
+	//	*RedeemStreamResponse_Error
+	Result        isRedeemStreamResponse_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedeemStreamResponse) Reset() {
+	*x = RedeemStreamResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedeemStreamResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedeemStreamResponse) ProtoMessage() {}
+
+func (x *RedeemStreamResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedeemStreamResponse.ProtoReflect.Descriptor instead.
+func (*RedeemStreamResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RedeemStreamResponse) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RedeemStreamResponse) GetResult() isRedeemStreamResponse_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *RedeemStreamResponse) GetRedemption() *Redemption {
+	if x != nil {
+		if x, ok := x.Result.(*RedeemStreamResponse_Redemption); ok {
+			return x.Redemption
+		}
+	}
+	return nil
+}
+
+func (x *RedeemStreamResponse) GetError() *RedeemStreamError {
+	if x != nil {
+		if x, ok := x.Result.(*RedeemStreamResponse_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isRedeemStreamResponse_Result interface {
+	isRedeemStreamResponse_Result()
+}
+
+type RedeemStreamResponse_Redemption struct {
+	// The redemption.
+	Redemption *Redemption `protobuf:"bytes,2,opt,name=redemption,proto3,oneof"`
+}
+
+type RedeemStreamResponse_Error struct {
+	// Why it was not done, as the call would have said.
+	Error *RedeemStreamError `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
+}
+
+func (*RedeemStreamResponse_Redemption) isRedeemStreamResponse_Result() {}
+
+func (*RedeemStreamResponse_Error) isRedeemStreamResponse_Result() {}
+
+// RedeemStreamError is the status of one message. It has the fields of
+// google.rpc.Status under the same numbers, so that its bytes can be read as one.
+type RedeemStreamError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code, of google.rpc.Code.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// For developers.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// As in the errors of calls: google.rpc.ErrorInfo is the first.
+	Details       []*anypb.Any `protobuf:"bytes,3,rep,name=details,proto3" json:"details,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedeemStreamError) Reset() {
+	*x = RedeemStreamError{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedeemStreamError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedeemStreamError) ProtoMessage() {}
+
+func (x *RedeemStreamError) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedeemStreamError.ProtoReflect.Descriptor instead.
+func (*RedeemStreamError) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RedeemStreamError) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *RedeemStreamError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *RedeemStreamError) GetDetails() []*anypb.Any {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
 // GetRedemptionRequest is the request of GetRedemption.
 type GetRedemptionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -958,7 +1260,7 @@ type GetRedemptionRequest struct {
 
 func (x *GetRedemptionRequest) Reset() {
 	*x = GetRedemptionRequest{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1272,7 @@ func (x *GetRedemptionRequest) String() string {
 func (*GetRedemptionRequest) ProtoMessage() {}
 
 func (x *GetRedemptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[12]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1285,7 @@ func (x *GetRedemptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRedemptionRequest.ProtoReflect.Descriptor instead.
 func (*GetRedemptionRequest) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{12}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetRedemptionRequest) GetName() string {
@@ -1004,7 +1306,7 @@ type GetRedemptionResponse struct {
 
 func (x *GetRedemptionResponse) Reset() {
 	*x = GetRedemptionResponse{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1318,7 @@ func (x *GetRedemptionResponse) String() string {
 func (*GetRedemptionResponse) ProtoMessage() {}
 
 func (x *GetRedemptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[13]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1331,7 @@ func (x *GetRedemptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRedemptionResponse.ProtoReflect.Descriptor instead.
 func (*GetRedemptionResponse) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{13}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetRedemptionResponse) GetRedemption() *Redemption {
@@ -1069,7 +1371,7 @@ type ListRedemptionsRequest struct {
 
 func (x *ListRedemptionsRequest) Reset() {
 	*x = ListRedemptionsRequest{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1383,7 @@ func (x *ListRedemptionsRequest) String() string {
 func (*ListRedemptionsRequest) ProtoMessage() {}
 
 func (x *ListRedemptionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[14]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1396,7 @@ func (x *ListRedemptionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRedemptionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRedemptionsRequest) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{14}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRedemptionsRequest) GetParent() string {
@@ -1181,7 +1483,7 @@ type ListRedemptionsResponse struct {
 
 func (x *ListRedemptionsResponse) Reset() {
 	*x = ListRedemptionsResponse{}
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1495,7 @@ func (x *ListRedemptionsResponse) String() string {
 func (*ListRedemptionsResponse) ProtoMessage() {}
 
 func (x *ListRedemptionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_redemption_service_proto_msgTypes[15]
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1508,7 @@ func (x *ListRedemptionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRedemptionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRedemptionsResponse) Descriptor() ([]byte, []int) {
-	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{15}
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRedemptionsResponse) GetRedemptions() []*Redemption {
@@ -1227,7 +1529,7 @@ var File_discount_v1_redemption_service_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\n" +
-	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n" +
+	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n" +
 	"\x13ValidateCodeRequest\x12\x14\n" +
 	"\x04code\x18\x01 \x01(\tH\x00R\x04code\x12'\n" +
 	"\x0epromotion_code\x18\x02 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
@@ -1298,7 +1600,26 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x16VoidRedemptionResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
-	"redemption\"*\n" +
+	"redemption\"\xaa\x03\n" +
+	"\x13RedeemStreamRequest\x124\n" +
+	"\x06redeem\x18\x01 \x01(\v2\x1a.discount.v1.RedeemRequestH\x00R\x06redeem\x12V\n" +
+	"\x12reserve_redemption\x18\x02 \x01(\v2%.discount.v1.ReserveRedemptionRequestH\x00R\x11reserveRedemption\x12S\n" +
+	"\x11commit_redemption\x18\x03 \x01(\v2$.discount.v1.CommitRedemptionRequestH\x00R\x10commitRedemption\x12V\n" +
+	"\x12release_redemption\x18\x04 \x01(\v2%.discount.v1.ReleaseRedemptionRequestH\x00R\x11releaseRedemption\x12M\n" +
+	"\x0fvoid_redemption\x18\x05 \x01(\v2\".discount.v1.VoidRedemptionRequestH\x00R\x0evoidRedemptionB\t\n" +
+	"\acommand\"\xb2\x01\n" +
+	"\x14RedeemStreamResponse\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x129\n" +
+	"\n" +
+	"redemption\x18\x02 \x01(\v2\x17.discount.v1.RedemptionH\x00R\n" +
+	"redemption\x126\n" +
+	"\x05error\x18\x03 \x01(\v2\x1e.discount.v1.RedeemStreamErrorH\x00R\x05errorB\b\n" +
+	"\x06result\"q\n" +
+	"\x11RedeemStreamError\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
+	"\adetails\x18\x03 \x03(\v2\x14.google.protobuf.AnyR\adetails\"*\n" +
 	"\x14GetRedemptionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"P\n" +
 	"\x15GetRedemptionResponse\x127\n" +
@@ -1321,14 +1642,15 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	" \x01(\tR\rcustomerEmail\"|\n" +
 	"\x17ListRedemptionsResponse\x129\n" +
 	"\vredemptions\x18\x01 \x03(\v2\x17.discount.v1.RedemptionR\vredemptions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x8d\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xeb\x06\n" +
 	"\x11RedemptionService\x12X\n" +
 	"\fValidateCode\x12 .discount.v1.ValidateCodeRequest\x1a!.discount.v1.ValidateCodeResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\x06Redeem\x12\x1a.discount.v1.RedeemRequest\x1a\x1b.discount.v1.RedeemResponse\"\x03\x90\x02\x02\x12g\n" +
 	"\x11ReserveRedemption\x12%.discount.v1.ReserveRedemptionRequest\x1a&.discount.v1.ReserveRedemptionResponse\"\x03\x90\x02\x02\x12d\n" +
 	"\x10CommitRedemption\x12$.discount.v1.CommitRedemptionRequest\x1a%.discount.v1.CommitRedemptionResponse\"\x03\x90\x02\x02\x12g\n" +
 	"\x11ReleaseRedemption\x12%.discount.v1.ReleaseRedemptionRequest\x1a&.discount.v1.ReleaseRedemptionResponse\"\x03\x90\x02\x02\x12^\n" +
-	"\x0eVoidRedemption\x12\".discount.v1.VoidRedemptionRequest\x1a#.discount.v1.VoidRedemptionResponse\"\x03\x90\x02\x02\x12[\n" +
+	"\x0eVoidRedemption\x12\".discount.v1.VoidRedemptionRequest\x1a#.discount.v1.VoidRedemptionResponse\"\x03\x90\x02\x02\x12\\\n" +
+	"\fRedeemStream\x12 .discount.v1.RedeemStreamRequest\x1a!.discount.v1.RedeemStreamResponse\"\x03\x90\x02\x02(\x010\x01\x12[\n" +
 	"\rGetRedemption\x12!.discount.v1.GetRedemptionRequest\x1a\".discount.v1.GetRedemptionResponse\"\x03\x90\x02\x01\x12a\n" +
 	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
@@ -1344,7 +1666,7 @@ func file_discount_v1_redemption_service_proto_rawDescGZIP() []byte {
 	return file_discount_v1_redemption_service_proto_rawDescData
 }
 
-var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*ValidateCodeRequest)(nil),       // 0: discount.v1.ValidateCodeRequest
 	(*ValidateCodeResponse)(nil),      // 1: discount.v1.ValidateCodeResponse
@@ -1358,62 +1680,76 @@ var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*ReleaseRedemptionResponse)(nil), // 9: discount.v1.ReleaseRedemptionResponse
 	(*VoidRedemptionRequest)(nil),     // 10: discount.v1.VoidRedemptionRequest
 	(*VoidRedemptionResponse)(nil),    // 11: discount.v1.VoidRedemptionResponse
-	(*GetRedemptionRequest)(nil),      // 12: discount.v1.GetRedemptionRequest
-	(*GetRedemptionResponse)(nil),     // 13: discount.v1.GetRedemptionResponse
-	(*ListRedemptionsRequest)(nil),    // 14: discount.v1.ListRedemptionsRequest
-	(*ListRedemptionsResponse)(nil),   // 15: discount.v1.ListRedemptionsResponse
-	(*Customer)(nil),                  // 16: discount.v1.Customer
-	(*Order)(nil),                     // 17: discount.v1.Order
-	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
-	(*AppliedDiscount)(nil),           // 19: discount.v1.AppliedDiscount
-	(*Ineligibility)(nil),             // 20: discount.v1.Ineligibility
-	(*timestamppb.Timestamp)(nil),     // 21: google.protobuf.Timestamp
-	(*Redemption)(nil),                // 22: discount.v1.Redemption
-	(RedemptionState)(0),              // 23: discount.v1.RedemptionState
+	(*RedeemStreamRequest)(nil),       // 12: discount.v1.RedeemStreamRequest
+	(*RedeemStreamResponse)(nil),      // 13: discount.v1.RedeemStreamResponse
+	(*RedeemStreamError)(nil),         // 14: discount.v1.RedeemStreamError
+	(*GetRedemptionRequest)(nil),      // 15: discount.v1.GetRedemptionRequest
+	(*GetRedemptionResponse)(nil),     // 16: discount.v1.GetRedemptionResponse
+	(*ListRedemptionsRequest)(nil),    // 17: discount.v1.ListRedemptionsRequest
+	(*ListRedemptionsResponse)(nil),   // 18: discount.v1.ListRedemptionsResponse
+	(*Customer)(nil),                  // 19: discount.v1.Customer
+	(*Order)(nil),                     // 20: discount.v1.Order
+	(*durationpb.Duration)(nil),       // 21: google.protobuf.Duration
+	(*AppliedDiscount)(nil),           // 22: discount.v1.AppliedDiscount
+	(*Ineligibility)(nil),             // 23: discount.v1.Ineligibility
+	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
+	(*Redemption)(nil),                // 25: discount.v1.Redemption
+	(*anypb.Any)(nil),                 // 26: google.protobuf.Any
+	(RedemptionState)(0),              // 27: discount.v1.RedemptionState
 }
 var file_discount_v1_redemption_service_proto_depIdxs = []int32{
-	16, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
-	17, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
-	18, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
-	19, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
-	20, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
-	21, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
-	16, // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
-	17, // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
-	22, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
-	16, // 9: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
-	17, // 10: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
-	18, // 11: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
-	22, // 12: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 13: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 14: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 15: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 16: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	23, // 17: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
-	21, // 18: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
-	21, // 19: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
-	22, // 20: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
-	0,  // 21: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
-	2,  // 22: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
-	4,  // 23: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
-	6,  // 24: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
-	8,  // 25: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
-	10, // 26: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
-	12, // 27: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
-	14, // 28: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
-	1,  // 29: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
-	3,  // 30: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
-	5,  // 31: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
-	7,  // 32: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
-	9,  // 33: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
-	11, // 34: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
-	13, // 35: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
-	15, // 36: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
-	29, // [29:37] is the sub-list for method output_type
-	21, // [21:29] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	19, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
+	20, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
+	21, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
+	22, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
+	23, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
+	24, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
+	19, // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
+	20, // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
+	25, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
+	19, // 9: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
+	20, // 10: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
+	21, // 11: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
+	25, // 12: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 13: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 14: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 15: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	2,  // 16: discount.v1.RedeemStreamRequest.redeem:type_name -> discount.v1.RedeemRequest
+	4,  // 17: discount.v1.RedeemStreamRequest.reserve_redemption:type_name -> discount.v1.ReserveRedemptionRequest
+	6,  // 18: discount.v1.RedeemStreamRequest.commit_redemption:type_name -> discount.v1.CommitRedemptionRequest
+	8,  // 19: discount.v1.RedeemStreamRequest.release_redemption:type_name -> discount.v1.ReleaseRedemptionRequest
+	10, // 20: discount.v1.RedeemStreamRequest.void_redemption:type_name -> discount.v1.VoidRedemptionRequest
+	25, // 21: discount.v1.RedeemStreamResponse.redemption:type_name -> discount.v1.Redemption
+	14, // 22: discount.v1.RedeemStreamResponse.error:type_name -> discount.v1.RedeemStreamError
+	26, // 23: discount.v1.RedeemStreamError.details:type_name -> google.protobuf.Any
+	25, // 24: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	27, // 25: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
+	24, // 26: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
+	24, // 27: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
+	25, // 28: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
+	0,  // 29: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
+	2,  // 30: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
+	4,  // 31: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
+	6,  // 32: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
+	8,  // 33: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
+	10, // 34: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
+	12, // 35: discount.v1.RedemptionService.RedeemStream:input_type -> discount.v1.RedeemStreamRequest
+	15, // 36: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
+	17, // 37: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
+	1,  // 38: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
+	3,  // 39: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
+	5,  // 40: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
+	7,  // 41: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
+	9,  // 42: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
+	11, // 43: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
+	13, // 44: discount.v1.RedemptionService.RedeemStream:output_type -> discount.v1.RedeemStreamResponse
+	16, // 45: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
+	18, // 46: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
+	38, // [38:47] is the sub-list for method output_type
+	29, // [29:38] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_service_proto_init() }
@@ -1442,13 +1778,24 @@ func file_discount_v1_redemption_service_proto_init() {
 	}
 	file_discount_v1_redemption_service_proto_msgTypes[6].OneofWrappers = []any{}
 	file_discount_v1_redemption_service_proto_msgTypes[10].OneofWrappers = []any{}
+	file_discount_v1_redemption_service_proto_msgTypes[12].OneofWrappers = []any{
+		(*RedeemStreamRequest_Redeem)(nil),
+		(*RedeemStreamRequest_ReserveRedemption)(nil),
+		(*RedeemStreamRequest_CommitRedemption)(nil),
+		(*RedeemStreamRequest_ReleaseRedemption)(nil),
+		(*RedeemStreamRequest_VoidRedemption)(nil),
+	}
+	file_discount_v1_redemption_service_proto_msgTypes[13].OneofWrappers = []any{
+		(*RedeemStreamResponse_Redemption)(nil),
+		(*RedeemStreamResponse_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_redemption_service_proto_rawDesc), len(file_discount_v1_redemption_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

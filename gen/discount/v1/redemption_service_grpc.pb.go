@@ -28,6 +28,7 @@ const (
 	RedemptionService_CommitRedemption_FullMethodName  = "/discount.v1.RedemptionService/CommitRedemption"
 	RedemptionService_ReleaseRedemption_FullMethodName = "/discount.v1.RedemptionService/ReleaseRedemption"
 	RedemptionService_VoidRedemption_FullMethodName    = "/discount.v1.RedemptionService/VoidRedemption"
+	RedemptionService_RedeemStream_FullMethodName      = "/discount.v1.RedemptionService/RedeemStream"
 	RedemptionService_GetRedemption_FullMethodName     = "/discount.v1.RedemptionService/GetRedemption"
 	RedemptionService_ListRedemptions_FullMethodName   = "/discount.v1.RedemptionService/ListRedemptions"
 )
@@ -78,6 +79,16 @@ type RedemptionServiceClient interface {
 	// limit. FAILED_PRECONDITION when it is not REDEEMED, or, as AMOUNT_EXCEEDED,
 	// when more is asked for than is left.
 	VoidRedemption(ctx context.Context, in *VoidRedemptionRequest, opts ...grpc.CallOption) (*VoidRedemptionResponse, error)
+	// RedeemStream does what Redeem, ReserveRedemption, CommitRedemption,
+	// ReleaseRedemption and VoidRedemption do, many times over one stream: for
+	// callers that settle in bulk. Each message is a call of its own: it takes effect
+	// whatever becomes of the others and of the stream, its deadline is the service's
+	// own, and its error is in its answer. Answers come in the order in which they are
+	// ready and name the `request_id` of theirs. Of what was sent and not answered
+	// when a stream ends, the outcome is not known: send it again, on any stream, with
+	// the same `request_id`. The service takes in as many messages as it answers and
+	// holds back the rest, so a caller that sends must receive at the same time.
+	RedeemStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RedeemStreamRequest, RedeemStreamResponse], error)
 	// GetRedemption returns a redemption.
 	GetRedemption(ctx context.Context, in *GetRedemptionRequest, opts ...grpc.CallOption) (*GetRedemptionResponse, error)
 	// ListRedemptions returns the redemptions of a coupon in the order of its
@@ -153,6 +164,19 @@ func (c *redemptionServiceClient) VoidRedemption(ctx context.Context, in *VoidRe
 	return out, nil
 }
 
+func (c *redemptionServiceClient) RedeemStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RedeemStreamRequest, RedeemStreamResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RedemptionService_ServiceDesc.Streams[0], RedemptionService_RedeemStream_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RedeemStreamRequest, RedeemStreamResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RedemptionService_RedeemStreamClient = grpc.BidiStreamingClient[RedeemStreamRequest, RedeemStreamResponse]
+
 func (c *redemptionServiceClient) GetRedemption(ctx context.Context, in *GetRedemptionRequest, opts ...grpc.CallOption) (*GetRedemptionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRedemptionResponse)
@@ -219,6 +243,16 @@ type RedemptionServiceServer interface {
 	// limit. FAILED_PRECONDITION when it is not REDEEMED, or, as AMOUNT_EXCEEDED,
 	// when more is asked for than is left.
 	VoidRedemption(context.Context, *VoidRedemptionRequest) (*VoidRedemptionResponse, error)
+	// RedeemStream does what Redeem, ReserveRedemption, CommitRedemption,
+	// ReleaseRedemption and VoidRedemption do, many times over one stream: for
+	// callers that settle in bulk. Each message is a call of its own: it takes effect
+	// whatever becomes of the others and of the stream, its deadline is the service's
+	// own, and its error is in its answer. Answers come in the order in which they are
+	// ready and name the `request_id` of theirs. Of what was sent and not answered
+	// when a stream ends, the outcome is not known: send it again, on any stream, with
+	// the same `request_id`. The service takes in as many messages as it answers and
+	// holds back the rest, so a caller that sends must receive at the same time.
+	RedeemStream(grpc.BidiStreamingServer[RedeemStreamRequest, RedeemStreamResponse]) error
 	// GetRedemption returns a redemption.
 	GetRedemption(context.Context, *GetRedemptionRequest) (*GetRedemptionResponse, error)
 	// ListRedemptions returns the redemptions of a coupon in the order of its
@@ -251,6 +285,9 @@ func (UnimplementedRedemptionServiceServer) ReleaseRedemption(context.Context, *
 }
 func (UnimplementedRedemptionServiceServer) VoidRedemption(context.Context, *VoidRedemptionRequest) (*VoidRedemptionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VoidRedemption not implemented")
+}
+func (UnimplementedRedemptionServiceServer) RedeemStream(grpc.BidiStreamingServer[RedeemStreamRequest, RedeemStreamResponse]) error {
+	return status.Error(codes.Unimplemented, "method RedeemStream not implemented")
 }
 func (UnimplementedRedemptionServiceServer) GetRedemption(context.Context, *GetRedemptionRequest) (*GetRedemptionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRedemption not implemented")
@@ -387,6 +424,13 @@ func _RedemptionService_VoidRedemption_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RedemptionService_RedeemStream_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(RedemptionServiceServer).RedeemStream(&grpc.GenericServerStream[RedeemStreamRequest, RedeemStreamResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RedemptionService_RedeemStreamServer = grpc.BidiStreamingServer[RedeemStreamRequest, RedeemStreamResponse]
+
 func _RedemptionService_GetRedemption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRedemptionRequest)
 	if err := dec(in); err != nil {
@@ -463,6 +507,13 @@ var RedemptionService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RedemptionService_ListRedemptions_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "RedeemStream",
+			Handler:       _RedemptionService_RedeemStream_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "discount/v1/redemption_service.proto",
 }

@@ -42,6 +42,11 @@ local function ledger_split(text)
   return r
 end
 
+-- ledger_request returns the id of the request that made a record.
+local function ledger_request(r)
+  return string.match(r.rest, '^' .. string.rep('[^\t]*\t', 8) .. '([^\t]*)')
+end
+
 local function ledger_text(r)
   return r.state .. '\t' .. r.granted .. '\t' .. r.voided .. '\t' .. r.rest
 end

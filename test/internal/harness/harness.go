@@ -87,9 +87,11 @@ func (p InProcess) Start(t testing.TB, client redis.UniversalClient) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := redisstore.Open(t.Context(), client, redisstore.Options{
-		Prefix: p.Prefix, HashKeyFingerprint: hasher.Fingerprint(), Clock: p.Clock,
-	})
+	o := redisstore.Options{Prefix: p.Prefix, HashKeyFingerprint: hasher.Fingerprint(), Clock: p.Clock}
+	if os.Getenv("DISCOUNTD_GATHER") == "false" {
+		o.NoGathering, o.CacheBytes = true, -1 // the tests hold either way, and run both ways
+	}
+	store, err := redisstore.Open(t.Context(), client, o)
 	if err != nil {
 		t.Fatal(err)
 	}
