@@ -15,6 +15,7 @@ type Discount struct {
 	BuyXGetY       *BuyXGetY       `json:"buy_x_get_y,omitempty"`
 	GroupAmountOff *GroupAmountOff `json:"group_amount_off,omitempty"`
 	BundlePrice    *BundlePrice    `json:"bundle_price,omitempty"`
+	GiftCards      *GiftCards      `json:"gift_cards,omitempty"`
 }
 
 // PercentOff takes a share of the eligible amount.

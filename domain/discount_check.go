@@ -82,9 +82,13 @@ func (d *Discount) check(v *Violations, prefix string) {
 		checkAmounts(v, prefix+"bundle_price.amounts", b.Amounts, 0, true)
 		checkOptionalCount(v, prefix+"bundle_price.max_applications", b.MaxApplications)
 	}
+	if d.GiftCards != nil {
+		n++
+		d.GiftCards.check(v, prefix+"gift_cards.")
+	}
 	if n != 1 {
 		v.Add(prefix+"discount", "exactly one is required: percent_off, amount_off, price_override, free_trial, shipping_off, "+
-			"order_tiers, price_tiers, buy_x_get_y, group_amount_off or bundle_price")
+			"order_tiers, price_tiers, buy_x_get_y, group_amount_off, bundle_price or gift_cards")
 	}
 }
 

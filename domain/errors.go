@@ -65,6 +65,7 @@ const (
 	CouponResource        ResourceType = "discountd/Coupon"
 	PromotionCodeResource ResourceType = "discountd/PromotionCode"
 	RedemptionResource    ResourceType = "discountd/Redemption"
+	GiftCardResource      ResourceType = "discountd/GiftCard"
 )
 
 // NotFoundError says that a resource name names nothing.
@@ -122,10 +123,10 @@ func (e *RedemptionStateError) Error() string {
 	return fmt.Sprintf("%s is %s", e.Name, e.State)
 }
 
-// AmountExceededError says that more was asked for than there is; nothing was
-// done.
+// AmountExceededError says that more was asked for than there is of a redemption
+// or on a balance; nothing was done.
 type AmountExceededError struct {
-	Name       RedemptionName
+	Name       fmt.Stringer
 	LimitMinor int64
 }
 

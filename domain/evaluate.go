@@ -84,9 +84,13 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 		add(i)
 	}
 
+	if c.Discount.GiftCards != nil && s.balance() == 0 {
+		add(Ineligibility{Reason: GiftBalanceExhausted})
+	}
+
 	switch {
 	case r.Order != nil:
-		e.evaluateOrder(c, minimums, r.Order, now)
+		e.evaluateOrder(s, minimums, r.Order, now)
 	case len(c.Budgets) > 0 || c.NeedsOrder() || len(minimums) > 0:
 		add(Ineligibility{Reason: OrderRequired})
 	default:
@@ -98,8 +102,10 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 }
 
 // evaluateOrder adds what an order decides: the promotion code's minimum, the
-// coupon's own conditions, the discount, and whether the budget covers it.
-func (e *Evaluation) evaluateOrder(c *CouponSnapshot, minimums []Money, o *Order, now time.Time) {
+// coupon's own conditions, the discount, whether the budget covers it, and how much of
+// it a gift card has.
+func (e *Evaluation) evaluateOrder(s *Snapshot, minimums []Money, o *Order, now time.Time) {
+	c := &s.Coupon
 	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
 		addOnce(&e.Ineligibilities, i)
 	}
@@ -112,6 +118,9 @@ func (e *Evaluation) evaluateOrder(c *CouponSnapshot, minimums []Money, o *Order
 		if d, short = c.withinBudget(o, d); short != nil {
 			addOnce(&e.Ineligibilities, *short)
 		}
+	}
+	if c.Discount.GiftCards != nil {
+		d = d.Grant(s.balance())
 	}
 	if e.Valid() {
 		e.Discount = &d

@@ -14,7 +14,8 @@ import (
 // share most of what they hold, which makes it fast.
 func (s State) Equal(t State) bool {
 	return slices.EqualFunc(s.coupons, t.coupons, (*couponRecord).equal) &&
-		maps.EqualFunc(s.holders, t.holders, slices.Equal[[]PromotionCodeName])
+		maps.EqualFunc(s.holders, t.holders, slices.Equal[[]PromotionCodeName]) &&
+		maps.EqualFunc(s.credit, t.credit, equalTargets[creditRecord])
 }
 
 func (c *couponRecord) equal(d *couponRecord) bool {
@@ -24,6 +25,8 @@ func (c *couponRecord) equal(d *couponRecord) bool {
 			slices.EqualFunc(c.codes, d.codes, equalTargets[PromotionCodeSnapshot]) &&
 			maps.Equal(c.requests, d.requests) &&
 			maps.Equal(c.settled, d.settled) &&
+			maps.EqualFunc(c.cards, d.cards, slices.Equal[[]BalanceTransaction]) &&
+			maps.Equal(c.transfers, d.transfers) &&
 			reflect.DeepEqual(c.CouponSnapshot, d.CouponSnapshot)
 }
 
@@ -40,6 +43,9 @@ func (s State) Check() error {
 		if err := c.checkCounters(); err != nil {
 			return err
 		}
+	}
+	if err := s.checkBalances(); err != nil {
+		return err
 	}
 	return s.checkHolders()
 }

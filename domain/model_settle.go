@@ -48,7 +48,7 @@ func (s State) settle(q settlement, now time.Time) (State, Result) {
 		if used != Fingerprint(q) {
 			return s, fails(ErrRequestIDReused)
 		}
-		return s, returns(*c.ledger[i])
+		return s.afterCommit(q, c.ledger[i], now), returns(*c.ledger[i])
 	}
 	if c.redemption(request) != nil {
 		return s, fails(ErrRequestIDReused)
@@ -63,7 +63,15 @@ func (s State) settle(q settlement, now time.Time) (State, Result) {
 		next.settled = map[string]string{}
 	}
 	next.settled[request] = Fingerprint(q)
-	return s.withRedemption(&next, i, &after), returns(after)
+	return s.withRedemption(&next, i, &after).afterCommit(q, &after, now), returns(after)
+}
+
+// afterCommit does for a commit what follows a redemption.
+func (s State) afterCommit(q settlement, r *Redemption, now time.Time) State {
+	if _, commit := q.(CommitRedemption); commit {
+		return s.sendRemainder(r, now)
+	}
+	return s
 }
 
 // settle commits a reservation, for all or less of its amount. One that has
@@ -112,6 +120,9 @@ func (c *couponRecord) roomFor(r *Redemption, now time.Time) []Ineligibility {
 		if i, fits := c.fits(r.Discount.Currency, counted.Spent()); !fits {
 			against = append(against, i)
 		}
+	}
+	if code != nil && code.Card != nil && r.Discount != nil && r.Discount.TotalAmountMinor > code.BalanceMinor {
+		against = append(against, Ineligibility{Reason: GiftBalanceExhausted})
 	}
 	if c.Deleted {
 		against = append(against, Ineligibility{Reason: CouponDeleted})
@@ -183,6 +194,9 @@ func (s State) withRedemption(c *couponRecord, at int, r *Redemption) State {
 		if p.Name.ID == r.PromotionCode {
 			counted := *p
 			counted.Redeemed, counted.Held = next.countLedger(p.Name.ID)
+			if p.Card != nil {
+				next.moveCard(&counted, c, at, r)
+			}
 			next.codes[i] = &counted
 		}
 	}

@@ -13,7 +13,10 @@ import (
 // Source is what a redemption uses: a code as a customer typed it, a promotion
 // code by name, or a coupon applied directly. Exactly one field is set.
 type Source struct {
-	Code          string
+	Code string
+	// Hash is the keyed hash of Code, by which gift cards are found. Without it
+	// Code leads to no gift card.
+	Hash          CodeHash
 	PromotionCode PromotionCodeName
 	Coupon        CouponID
 }
@@ -67,6 +70,9 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	code := r.Source.Code
 	if c, err := ParseCode(code); err == nil {
 		code = c.Form()
+	}
+	if r.Source.Hash != "" {
+		code = string(r.Source.Hash) // what a fingerprint is made of can be guessed if it is short
 	}
 	n(int64(ttl))
 	s(code)

@@ -26,6 +26,9 @@ const (
 	// couponShards is how many sorted sets share the list of coupons.
 	couponShards = 16
 
+	// creditShards is how many sorted sets share the list of customers with credit.
+	creditShards = 16
+
 	// ledgerPageSize is the number of records in one list of a ledger.
 	ledgerPageSize = 512
 )
@@ -73,6 +76,14 @@ func (k keys) ledgerPage(c domain.CouponID, page int64) string {
 	return k.ledger(c) + ":" + strconv.FormatInt(page, 10)
 }
 
+// cardTransactions holds the transactions of the gift cards in one bucket.
+func (k keys) cardTransactions(c domain.CouponID, bucket string) string {
+	return k.promotions(c, bucket) + ":m"
+}
+
+// transfers holds what gift cards owe and owed to customers.
+func (k keys) transfers(c domain.CouponID) string { return k.coupon(c, "t") }
+
 func (k keys) coupon(c domain.CouponID, what string) string {
 	return k.prefix + ":{c:" + string(c) + "}:" + what
 }
@@ -93,6 +104,37 @@ func (k keys) couponListOf(c domain.CouponID) string {
 
 // boundList lists the promotion codes that are bound to an identity.
 func (k keys) boundList(who domain.Identity) string { return k.prefix + ":{y:" + string(who) + "}" }
+
+// The keys of a customer's credit carry the hash tag {b:<identity>}.
+
+// creditHead holds balances by currency, and how many transactions there are.
+func (k keys) creditHead(who domain.Identity) string { return k.credit(who, "n") }
+
+// creditRequests holds the request ids, invoice ids and transfers that moved it.
+func (k keys) creditRequests(who domain.Identity) string { return k.credit(who, "i") }
+
+// creditExpected holds the transfers that are on their way.
+func (k keys) creditExpected(who domain.Identity) string { return k.credit(who, "w") }
+
+// creditLedger is what the keys of the pages of transactions begin with.
+func (k keys) creditLedger(who domain.Identity) string { return k.credit(who, "l") }
+
+func (k keys) creditPage(who domain.Identity, page int64) string {
+	return k.creditLedger(who) + ":" + strconv.FormatInt(page, 10)
+}
+
+func (k keys) credit(who domain.Identity, what string) string {
+	return k.prefix + ":{b:" + string(who) + "}:" + what
+}
+
+// creditList is a shard of the list of customers who ever had credit.
+func (k keys) creditList(shard uint32) string {
+	return k.prefix + ":{g:" + strconv.FormatUint(uint64(shard), 10) + "}"
+}
+
+func (k keys) creditListOf(who domain.Identity) string {
+	return k.creditList(hash(string(who)) % creditShards)
+}
 
 func hash(s string) uint32 {
 	h := fnv.New32a()

@@ -54,7 +54,7 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 			return domain.Redemption{}, err
 		}
 		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
-			return s.effective(prior), err
+			return s.remainderSent(ctx, found.state, s.effective(prior), err)
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
@@ -72,7 +72,7 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		redemption := newRedemption(r, &found.state.Snapshot, &e)
 		done, err := s.take(ctx, redemption, &found.state.Snapshot)
 		if err != nil || done != nil {
-			return s.effective(done), err
+			return s.remainderSent(ctx, found.state, s.effective(done), err)
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
@@ -118,7 +118,7 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 	}
 	var f found
 	for range 2 {
-		res, err := s.resolve(ctx, code.Form(), who)
+		res, err := s.lookUp(ctx, code, r.Source.Hash, who)
 		if err != nil {
 			return found{}, err
 		}
@@ -277,11 +277,15 @@ func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domai
 	var n numbers
 	switch outcome {
 	case "redeemed":
-		position := n.parse(value)
+		position, granted, less := strings.Cut(value, " ")
+		at := n.parse(position)
+		if less { // than was asked for, as a gift card covers
+			text = granted + text[strings.IndexByte(text, '\t'):]
+		}
 		if n.err != nil {
 			return nil, n.err
 		}
-		return parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		return parseRecord(coupon, at, string(rune(r.State))+"\t"+text)
 	case outcomeReplay:
 		position, record, _ := strings.Cut(value, "\t")
 		prior, err := parseRecord(coupon, n.parse(position), record)
@@ -318,8 +322,8 @@ func currencyOf(r *domain.Redemption) domain.Currency {
 // first reservation falls due, and what is left of the budget, each after a space.
 // C is the coupon's limit, P the promotion code's, U the coupon's per customer, V
 // the promotion code's per customer, T one of a period, R one that reservations
-// take up, X a budget that is spent, Y one that does not cover the discount, D a
-// coupon that was deleted.
+// take up, X a budget that is spent, Y one that does not cover the discount, G a
+// gift card that does not cover it, D a coupon that was deleted.
 func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, period func() domain.Ineligibility, now time.Time) []domain.Ineligibility {
 	f := append(strings.Split(value, " "), "", "")
 	var n numbers
@@ -356,6 +360,8 @@ func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, p
 			add(domain.Ineligibility{Reason: domain.BudgetExhausted})
 		case 'Y':
 			add(domain.Ineligibility{Reason: domain.BudgetInsufficient, Remaining: domain.Money{Currency: currency, AmountMinor: n.parse(f[2])}})
+		case 'G':
+			add(domain.Ineligibility{Reason: domain.GiftBalanceExhausted})
 		case 'D':
 			add(domain.Ineligibility{Reason: domain.CouponDeleted})
 		}

@@ -51,6 +51,13 @@ var (
 	redeem            = mustLoad("redeem")
 	settle            = mustLoad("settle")
 	expire            = mustLoad("expire")
+	cardAdjust        = mustLoad("card_adjust")
+	cardTransfer      = mustLoad("card_transfer")
+	cardTransferred   = mustLoad("card_transferred")
+	creditExpect      = mustLoad("credit_expect")
+	creditForget      = mustLoad("credit_forget")
+	creditRead        = mustLoad("credit_read")
+	creditChange      = mustLoad("credit_change")
 )
 
 // The outcomes of scripts, beside those that only one of them has.

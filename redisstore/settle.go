@@ -67,13 +67,17 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption,
 		return domain.Redemption{}, err
 	}
 	switch outcome {
-	case "settled", outcomeReplay, "state":
+	case "settled", "paid", outcomeReplay, "state":
 		after, err := parseRecord(t.name.Coupon, position, value)
 		if err != nil {
 			return domain.Redemption{}, err
 		}
 		if outcome == "state" {
 			return domain.Redemption{}, &domain.RedemptionStateError{Name: t.name, State: after.State}
+		}
+		if t.kind == "C" && (outcome == "paid" || outcome == outcomeReplay && r.PromotionCode != "") {
+			st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: r.PromotionCode})
+			return s.remainderSent(ctx, st, s.effective(after), begun(err))
 		}
 		return s.effective(after), nil
 	case outcomeReused:

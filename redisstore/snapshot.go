@@ -44,8 +44,10 @@ func (o subject) notFound() error {
 type state struct {
 	domain.Snapshot
 
-	// token of the promotion code's record.
+	// token of the promotion code's record, and the number of transactions if it is a
+	// gift card.
 	token string
+	moves int64
 	// created counts the promotion codes of the coupon, length the records of its
 	// ledger.
 	created, length int64
@@ -156,6 +158,9 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 		if st.PromotionCode, st.token, err = parsePromotion(o.name(), v[1], v[2]); err != nil {
 			return nil, err
 		}
+		if f := strings.Split(v[1], ","); len(f) == cardRecordFields {
+			st.moves = n.parse(f[cardRecordFields-1])
+		}
 	}
 	uses := v[fixed : fixed+counts]
 	for i := range o.who {
@@ -224,13 +229,16 @@ func parseCoupon(id domain.CouponID, head map[string]string, definition string) 
 // parsePromotion reads a promotion code's record and configuration.
 func parsePromotion(name domain.PromotionCodeName, record, definition string) (*domain.PromotionCodeSnapshot, string, error) {
 	f := strings.Split(record, ",")
-	if len(f) != 8 || len(f[0]) != 1 {
+	if len(f) != 8 && len(f) != cardRecordFields || len(f[0]) != 1 {
 		return nil, "", fmt.Errorf("redisstore: record of %s: %q", name, record)
 	}
 	var n numbers
 	p := &domain.PromotionCodeSnapshot{
 		State: domain.PromotionState(f[0][0]), Version: n.parse(f[2]),
 		Redeemed: n.parse(f[3]), Held: n.parse(f[4]),
+	}
+	if len(f) == cardRecordFields {
+		p.BalanceMinor = n.parse(f[8])
 	}
 	if err := json.Unmarshal([]byte(definition), &p.PromotionCode); err != nil {
 		return nil, "", fmt.Errorf("redisstore: definition of %s: %w", name, err)

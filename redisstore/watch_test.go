@@ -217,4 +217,5 @@ var allScripts = []*script{
 	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
 	settle, expire,
+	cardAdjust, cardTransfer, cardTransferred, creditExpect, creditForget, creditRead, creditChange,
 }

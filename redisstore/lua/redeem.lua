@@ -12,6 +12,9 @@
 -- room below every limit. One that would be refused while reservations that are
 -- due have yet to be ended is to be sent again.
 --
+-- Of a gift card is granted what its balance covers; "redeemed" then says the amount
+-- after the position if it is less than was asked for.
+--
 -- A due time makes it a reservation until then. The keys of the ledger's pages and
 -- of the buckets follow from positions and ids and are derived under the same tag.
 -- USES     promotion books ledger holds
@@ -39,7 +42,7 @@ local function operation(i)
 end
 
 -- Read.
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -88,20 +91,26 @@ local function decide(o)
   if o.coupon_version ~= b.version or (o.code ~= '' and books_code(b, o.code).version ~= o.code_version) then
     return 'stale', ''
   end
-  local short, left = books_budget(b, o.currency, o.amount, o.scoped)
-  local reached = books_limits(b, o.code, o.identities, o.periods) .. short
+  local granted, gone = books_card(b, o.code, o.amount)
+  local short, left = books_budget(b, o.currency, granted, o.scoped)
+  local reached = books_limits(b, o.code, o.identities, o.periods) .. short .. gone
+  if (reached ~= '' or granted < o.amount) and holds_are_due(b, now) then
+    return 'again', ''
+  end
   if reached ~= '' then
-    if holds_are_due(b, now) then
-      return 'again', ''
-    end
     return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
   end
   local reserve = o.due ~= ''
   books_add(b, o.code, o.identities, o.periods, reserve and 0 or 1, reserve and 1 or 0)
-  books_spend(b, o.currency, o.amount, o.scoped)
+  books_spend(b, o.currency, granted, o.scoped)
   b.length = b.length + 1
-  local position = string.format('%d', b.length)
-  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. o.record
+  local position, as_asked, text = string.format('%d', b.length), granted == o.amount, o.record
+  if o.code ~= '' and books_code(b, o.code).balance then
+    local voided, rest = string.match(text, '^%d+\t(%d+)\t(.*)$')
+    text = string.format('%.0f\t%s\t%s', granted, voided, rest)
+    books_pay(b, o.code, -granted, b.length, rest)
+  end
+  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. text
   if reserve then
     new_holds[#new_holds + 1] = o.due
     new_holds[#new_holds + 1] = position
@@ -112,7 +121,7 @@ local function decide(o)
   seen[o.request] = position
   new_requests[#new_requests + 1] = o.request
   new_requests[#new_requests + 1] = position
-  return 'redeemed', position
+  return 'redeemed', as_asked and position or string.format('%s %.0f', position, granted)
 end
 
 local out = { 'decided' }

@@ -13,12 +13,12 @@
 -- KEYS     head requests customers holds ledger promotions
 -- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled replay reused state amount limit again
+-- EACH     settled paid replay reused state amount limit again
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 9
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -47,6 +47,9 @@ function settle.C(o, r)
   if r.state == 'E' then
     local short, left = books_budget(b, is.currency, is.total, is.scoped)
     local reached = books_limits(b, is.code, is.identities, is.periods) .. short
+    if books_card(b, is.code, is.total) < is.total then
+      reached = reached .. 'G'
+    end
     if b.state ~= 'A' then
       reached = reached .. 'D'
     end
@@ -58,10 +61,12 @@ function settle.C(o, r)
     end
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
+    books_pay(b, is.code, -is.total, o.position, r.rest)
   else
     redis.call('ZREM', holds, o.position)
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
+    books_pay(b, is.code, was.total - is.total, o.position, r.rest)
   end
   r.state, r.rest = 'R', r.rest .. '\t' .. o.note
 end
@@ -77,6 +82,7 @@ function settle.L(o, r)
   redis.call('ZREM', holds, o.position)
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
+  books_pay(b, t.code, t.total, o.position, r.rest)
   r.state, r.rest = 'L', r.rest .. '\t' .. o.note
 end
 
@@ -92,6 +98,7 @@ function settle.V(o, r)
   r.voided = amount_text(tonumber(r.voided) + amount)
   local is = ledger_taken(r)
   books_spend(b, was.currency, is.total - was.total, is.scoped - was.scoped)
+  books_pay(b, was.code, was.total - is.total, o.position, r.rest)
   if is.total == 0 then
     books_add(b, was.code, o.identities, was.periods, -1, 0)
     r.state = 'V'
@@ -126,6 +133,10 @@ local function decide(o)
   local text = ledger_text(r)
   ledger_write(ledger, o.position, page_size, text)
   redis.call('HSET', requests, o.request, mine)
+  local code = ledger_taken(r).code
+  if code ~= '' and books_code(b, code).balance then
+    return 'paid', text -- with a gift card
+  end
   return 'settled', text
 end
 
