@@ -123,7 +123,13 @@ type CustomerTransactionQuery struct {
 type GiftCardView struct {
 	PromotionCodeView
 	Currency Currency
+	// Latest has the last transactions, at most LatestTransactions; only GetGiftCard
+	// tells them.
+	Latest []BalanceTransaction
 }
+
+// LatestTransactions is how many transactions are told with a gift card.
+const LatestTransactions = 20
 
 // CustomerBalance is a customer's credit: an amount for each currency that was ever
 // in it, by the currencies' names.

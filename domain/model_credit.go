@@ -35,7 +35,7 @@ func (cmd IssueGiftCard) step(s State, now time.Time, ids IDs) (State, Result) {
 }
 
 func (c *couponRecord) cardView(v PromotionCodeView) GiftCardView {
-	return GiftCardView{v, c.Discount.GiftCards.Currency}
+	return GiftCardView{PromotionCodeView: v, Currency: c.Discount.GiftCards.Currency}
 }
 
 // card returns a gift card, or an error when the name names none.
@@ -61,7 +61,10 @@ func (q GetGiftCard) step(s State, now time.Time, _ IDs) (State, Result) {
 	if err != nil {
 		return s, fails(err)
 	}
-	return s, returns(c.cardView(c.viewOf(p, now)))
+	view := c.cardView(c.viewOf(p, now))
+	history := c.cards[p.Name.ID]
+	view.Latest = history[max(0, len(history)-LatestTransactions):]
+	return s, returns(view)
 }
 
 func (cmd AdjustGiftCard) step(s State, now time.Time, _ IDs) (State, Result) {

@@ -30,10 +30,7 @@ func cardBalance(p *domain.PromotionCode) string {
 // IssueGiftCard stores a gift card and claims its code for it.
 func (s *Store) IssueGiftCard(ctx context.Context, cmd domain.IssueGiftCard) (domain.GiftCardView, error) {
 	view, err := s.createPromotionCode(ctx, cmd.PromotionCode, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
-	if err != nil {
-		return domain.GiftCardView{}, err
-	}
-	return domain.GiftCardView{PromotionCodeView: view, Currency: view.Card.Issued.Currency}, nil
+	return ofCard(view, err)
 }
 
 // GiftCard returns a gift card.
@@ -48,7 +45,34 @@ func (s *Store) GiftCard(ctx context.Context, q domain.GetGiftCard) (domain.Gift
 	if err != nil {
 		return domain.GiftCardView{}, err
 	}
-	return s.cardView(st), nil
+	view := s.cardView(st)
+	view.Latest, err = s.cardHistory(ctx, st, max(1, st.moves-domain.LatestTransactions+1), st.moves)
+	return view, err
+}
+
+// DisableGiftCard stops a gift card until it is enabled again.
+func (s *Store) DisableGiftCard(ctx context.Context, cmd domain.DeactivatePromotionCode) (domain.GiftCardView, error) {
+	if _, err := s.readCard(ctx, subject{coupon: cmd.Name.Coupon, code: cmd.Name.ID}); err != nil {
+		return domain.GiftCardView{}, err
+	}
+	view, err := s.DeactivatePromotionCode(ctx, cmd)
+	return ofCard(view, err)
+}
+
+// EnableGiftCard makes a gift card that was disabled usable again.
+func (s *Store) EnableGiftCard(ctx context.Context, cmd domain.ActivatePromotionCode) (domain.GiftCardView, error) {
+	if _, err := s.readCard(ctx, subject{coupon: cmd.Name.Coupon, code: cmd.Name.ID}); err != nil {
+		return domain.GiftCardView{}, err
+	}
+	view, err := s.ActivatePromotionCode(ctx, cmd)
+	return ofCard(view, err)
+}
+
+func ofCard(view domain.PromotionCodeView, err error) (domain.GiftCardView, error) {
+	if err != nil {
+		return domain.GiftCardView{}, err
+	}
+	return domain.GiftCardView{PromotionCodeView: view, Currency: view.Card.Issued.Currency}, nil
 }
 
 // holderOfCard returns the gift card that holds a code, whomever it is bound to.
@@ -138,42 +162,50 @@ func (s *Store) GiftCardTransactions(ctx context.Context, q domain.GiftCardTrans
 		return out, err
 	}
 	to := min(from+int64(q.Size)-1, st.moves)
-	currency := st.PromotionCode.Card.Issued.Currency
+	out.Items, err = s.cardHistory(ctx, st, from, to)
+	if to < st.moves {
+		out.Next = strconv.FormatInt(to, 10)
+	}
+	return out, err
+}
+
+// cardHistory reads the transactions of a gift card from one position to another,
+// both included. The first one is told by the card's configuration.
+func (s *Store) cardHistory(ctx context.Context, st *state, from, to int64) ([]domain.BalanceTransaction, error) {
+	name, issued := st.PromotionCode.Name, st.PromotionCode.Card.Issued
+	var out []domain.BalanceTransaction
 	if from == 1 {
-		out.Items = append(out.Items, domain.BalanceTransaction{
-			Position: 1, Kind: domain.TransactionIssued, Currency: currency,
-			AmountMinor: st.PromotionCode.Card.Issued.AmountMinor, BalanceMinor: st.PromotionCode.Card.Issued.AmountMinor,
+		out = append(out, domain.BalanceTransaction{
+			Position: 1, Kind: domain.TransactionIssued, Currency: issued.Currency,
+			AmountMinor: issued.AmountMinor, BalanceMinor: issued.AmountMinor,
 			Time: st.PromotionCode.CreateTime, RequestID: st.PromotionCode.Card.RequestID,
 		})
 	}
+	from = max(2, from)
 	var fields []string
-	for at := max(2, from); at <= to; at++ {
-		fields = append(fields, q.Name.ID.Suffix()+"/"+strconv.FormatInt(at, 10))
+	for at := from; at <= to; at++ {
+		fields = append(fields, name.ID.Suffix()+"/"+strconv.FormatInt(at, 10))
 	}
-	texts, err := s.readFields(ctx, s.keys.cardTransactions(q.Name.Coupon, q.Name.ID.Bucket()), fields)
+	texts, err := s.readFields(ctx, s.keys.cardTransactions(name.Coupon, name.ID.Bucket()), fields)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	for i, text := range texts {
-		t, err := parseTransaction(max(2, from)+int64(i), text)
+		t, err := parseTransaction(from+int64(i), text)
 		if err != nil {
-			return out, fmt.Errorf("%s: %w", q.Name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		t.Currency = currency
-		switch t.Kind {
-		case domain.TransactionRedeemed, domain.TransactionReturned:
+		t.Currency = issued.Currency
+		if t.Kind == domain.TransactionRedeemed || t.Kind == domain.TransactionReturned {
 			position, request, _ := strings.Cut(t.RequestID, " ")
 			var n numbers
-			t.Redemption = domain.RedemptionName{Coupon: q.Name.Coupon, ID: domain.NewRedemptionID(n.parse(position), request)}
+			t.Redemption = domain.RedemptionName{Coupon: name.Coupon, ID: domain.NewRedemptionID(n.parse(position), request)}
 			t.RequestID = ""
 			if n.err != nil {
-				return out, n.err
+				return nil, n.err
 			}
 		}
-		out.Items = append(out.Items, t)
-	}
-	if to < st.moves {
-		out.Next = strconv.FormatInt(to, 10)
+		out = append(out, t)
 	}
 	return out, nil
 }

@@ -110,7 +110,7 @@ func (w *twins) step(c domain.Command) {
 func cardsLeftOpen(r domain.Result) domain.Result {
 	switch v := r.Value.(type) {
 	case domain.GiftCardView:
-		v.Version = 0
+		v.Version, v.Latest = 0, nil
 		r.Value = v
 	case domain.Listing[domain.BalanceTransaction]:
 		v.Items = slices.Clone(v.Items)

@@ -39,6 +39,11 @@ func readDiscount(r *reader, path string, c *discountv1.Coupon) (d domain.Discou
 			Amounts:         each(t.BundlePrice.GetAmounts(), readMoney),
 			MaxApplications: t.BundlePrice.MaxApplications,
 		}
+	case *discountv1.Coupon_GiftCards:
+		d.GiftCards = &domain.GiftCards{
+			Currency:          domain.Currency(t.GiftCards.GetCurrencyCode()),
+			RemainderToCredit: t.GiftCards.GetRemainderToCredit(),
+		}
 	}
 	return d
 }
@@ -78,6 +83,11 @@ func writeDiscount(d *domain.Discount, c *discountv1.Coupon) {
 			BundleQuantity:  d.BundlePrice.BundleQuantity,
 			Amounts:         each(d.BundlePrice.Amounts, writeMoney),
 			MaxApplications: d.BundlePrice.MaxApplications,
+		}}
+	case d.GiftCards != nil:
+		c.Discount = &discountv1.Coupon_GiftCards{GiftCards: &discountv1.GiftCardProgram{
+			CurrencyCode:      string(d.GiftCards.Currency),
+			RemainderToCredit: d.GiftCards.RemainderToCredit,
 		}}
 	}
 }

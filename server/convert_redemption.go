@@ -24,7 +24,7 @@ type sourced interface {
 func readSource(r *reader, oneof any, req sourced) domain.Source {
 	switch oneof.(type) {
 	case *discountv1.ValidateCodeRequest_Code, *discountv1.RedeemRequest_Code, *discountv1.ReserveRedemptionRequest_Code:
-		return domain.Source{Code: req.GetCode()}
+		return domain.Source{Code: req.GetCode(), Hash: r.codeHash(req.GetCode())}
 	case *discountv1.ValidateCodeRequest_PromotionCode, *discountv1.RedeemRequest_PromotionCode, *discountv1.ReserveRedemptionRequest_PromotionCode:
 		return domain.Source{PromotionCode: read(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)}
 	case *discountv1.ValidateCodeRequest_Coupon, *discountv1.RedeemRequest_Coupon, *discountv1.ReserveRedemptionRequest_Coupon:

@@ -24,6 +24,7 @@ const (
 	ReasonCouponNotFound        Reason = "COUPON_NOT_FOUND"
 	ReasonPromotionCodeNotFound Reason = "PROMOTION_CODE_NOT_FOUND"
 	ReasonRedemptionNotFound    Reason = "REDEMPTION_NOT_FOUND"
+	ReasonGiftCardNotFound      Reason = "GIFT_CARD_NOT_FOUND"
 	ReasonCouponAlreadyExists   Reason = "COUPON_ALREADY_EXISTS"
 	ReasonCodeAlreadyActive     Reason = "CODE_ALREADY_ACTIVE"
 	ReasonCouponDeleted         Reason = "COUPON_DELETED"
@@ -50,6 +51,7 @@ var (
 		domain.CouponResource:        ReasonCouponNotFound,
 		domain.PromotionCodeResource: ReasonPromotionCodeNotFound,
 		domain.RedemptionResource:    ReasonRedemptionNotFound,
+		domain.GiftCardResource:      ReasonGiftCardNotFound,
 	}
 	alreadyExistsReasons = map[domain.ResourceType]Reason{
 		domain.CouponResource:        ReasonCouponAlreadyExists,

@@ -133,6 +133,12 @@ func New(config Config) (*Server, error) {
 		redemptions:  config.Store,
 		reservations: config.Store,
 	})
+	discountv1.RegisterCreditServiceServer(s.grpc, &creditService{
+		hasher:    config.Hasher,
+		cards:     config.Store,
+		activator: config.Store,
+		credit:    config.Store,
+	})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.SetServing(false)
