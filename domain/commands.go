@@ -159,13 +159,15 @@ func (q *PromotionCodeQuery) Matches(p *PromotionCodeSnapshot, status PromotionS
 		(q.ShowDeleted || status != StatusDeleted)
 }
 
-// RedemptionQuery asks for redemptions of one coupon in the order of its ledger.
-// Zero fields do not filter.
+// RedemptionQuery asks for redemptions of one coupon in the order of its ledger, or,
+// without a coupon, of all coupons, the newest coupon first. Zero fields do not
+// filter.
 type RedemptionQuery struct {
 	Page
 	Coupon        CouponID
 	PromotionCode PromotionCodeID
 	CustomerID    string
+	EmailHash     EmailHash
 	OrderID       string
 	// State is the state at the time of the query: a reservation whose time is
 	// over is expired.
@@ -181,6 +183,7 @@ type RedemptionQuery struct {
 func (q *RedemptionQuery) Matches(r *Redemption) bool {
 	return (q.PromotionCode == "" || q.PromotionCode == r.PromotionCode) &&
 		(q.CustomerID == "" || q.CustomerID == r.CustomerID) &&
+		(q.EmailHash == "" || q.EmailHash == r.EmailHash) &&
 		(q.OrderID == "" || q.OrderID == r.OrderID) &&
 		(q.State == 0 || q.State == r.State) &&
 		(q.CreatedAfter.IsZero() || !r.CreateTime.Before(q.CreatedAfter)) &&

@@ -269,14 +269,21 @@ func (q GetRedemption) step(s State, _ time.Time, _ IDs) (State, Result) {
 }
 
 func (q RedemptionQuery) step(s State, _ time.Time, _ IDs) (State, Result) {
-	c := s.coupon(q.Coupon)
-	if c == nil {
-		return s, fails(notFound(CouponResource, q.Coupon))
+	of := slices.Clone(s.coupons)
+	slices.Reverse(of)
+	if q.Coupon != "" {
+		c := s.coupon(q.Coupon)
+		if c == nil {
+			return s, fails(notFound(CouponResource, q.Coupon))
+		}
+		of = []*couponRecord{c}
 	}
 	var list Listing[Redemption]
-	for _, r := range c.ledger {
-		if q.Matches(r) {
-			list.Items = append(list.Items, *r)
+	for _, c := range of {
+		for _, r := range c.ledger {
+			if q.Matches(r) {
+				list.Items = append(list.Items, *r)
+			}
 		}
 	}
 	return s, returns(list)

@@ -6,6 +6,7 @@ package domain
 import (
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -33,7 +34,7 @@ type PeriodLimit struct {
 
 // bounds returns the period that now is in.
 func (l *PeriodLimit) bounds(now time.Time) (start, end time.Time) {
-	zone, err := time.LoadLocation(l.TimeZone)
+	zone, err := location(l.TimeZone)
 	if err != nil {
 		zone = time.UTC // cannot be: Check has loaded it
 	}
@@ -47,6 +48,22 @@ func (l *PeriodLimit) bounds(now time.Time) (start, end time.Time) {
 	default:
 		return time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m, d+1, 0, 0, 0, 0, zone)
 	}
+}
+
+// locations has the time zones that were used, by name: there are a few hundred,
+// and loading one means reading and decoding it.
+var locations sync.Map
+
+func location(name string) (*time.Location, error) {
+	known, _ := locations.Load(name)
+	if zone, ok := known.(*time.Location); ok {
+		return zone, nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err == nil {
+		locations.Store(name, zone)
+	}
+	return zone, err
 }
 
 // PeriodCounter is one count of uses in one period, and its limit.
@@ -155,7 +172,7 @@ func checkPeriodLimits(limits []PeriodLimit, v *Violations, field string) {
 		}
 		seen[k] = true
 		checkOptionalCount(v, at+"max_redemptions", &l.MaxRedemptions)
-		if _, err := time.LoadLocation(l.TimeZone); err != nil || l.TimeZone == "Local" || len(l.TimeZone) > 64 {
+		if _, err := location(l.TimeZone); err != nil || l.TimeZone == "Local" || len(l.TimeZone) > 64 {
 			v.Add(at+"time_zone", "must be an IANA time zone, such as Europe/Paris")
 		}
 	}

@@ -241,15 +241,34 @@ func (s *Store) records(ctx context.Context, coupon domain.CouponID, from, to in
 	return records, nil
 }
 
-// Redemptions lists the redemptions of a coupon in the order of its ledger. A
-// call reads at most one page of the ledger, or as many records as asked for if
-// that is more, so that a filter that matches little does not hold Redis up.
+// Redemptions lists the redemptions of a coupon in the order of its ledger, or of
+// any coupon, the newest coupon first.
 func (s *Store) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
-	var out domain.Listing[domain.Redemption]
+	if q.Coupon == "" {
+		return s.redemptionsOfAny(ctx, q)
+	}
+	l, err := s.redemptionsOf(ctx, q)
+	return l.Listing, err
+}
+
+// ledgerListing is a page of one coupon's redemptions, and when the coupon was
+// created.
+type ledgerListing struct {
+	domain.Listing[domain.Redemption]
+
+	couponCreated time.Time
+}
+
+// redemptionsOf reads at most one page of a coupon's ledger, or as many records as
+// asked for if that is more, so that a filter that matches little does not hold
+// Redis up.
+func (s *Store) redemptionsOf(ctx context.Context, q domain.RedemptionQuery) (ledgerListing, error) {
+	var out ledgerListing
 	st, err := s.read(ctx, subject{coupon: q.Coupon})
 	if err != nil {
 		return out, err
 	}
+	out.couponCreated = st.Coupon.CreateTime
 	from, err := positionAfter(q.Token)
 	if err != nil {
 		return out, err
@@ -278,22 +297,4 @@ func (s *Store) Redemptions(ctx context.Context, q domain.RedemptionQuery) (doma
 		out.Next = strconv.FormatInt(from-1, 10)
 	}
 	return out, nil
-}
-
-// positionAfter reads the token of a ledger's page: the last position read.
-func positionAfter(token string) (int64, error) {
-	if token == "" {
-		return 1, nil
-	}
-	n, err := strconv.ParseInt(token, 10, 64)
-	if err != nil || n < 1 {
-		return 0, errPageToken()
-	}
-	return n + 1, nil
-}
-
-func errPageToken() error {
-	var v domain.Violations
-	v.Add("page_token", "is not one that this list returned")
-	return v.Err()
 }

@@ -141,6 +141,12 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"ListRedemptions", `parent: "coupons/fall" promotion_code: "coupons/fall/promotionCodes/00000000" customer_id: "c" order_id: "o"`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", PromotionCode: "00000000", CustomerID: "c", OrderID: "o",
 		}},
+		{"ListRedemptions", `parent: "coupons/-" customer_email: "JANE@example.org"`, domain.RedemptionQuery{
+			Page: domain.Page{Size: 50}, EmailHash: email,
+		}},
+		{"ListRedemptions", `parent: "coupons/-" promotion_code: "coupons/fall/promotionCodes/00000000"`, domain.RedemptionQuery{
+			Page: domain.Page{Size: 50}, Coupon: "fall", PromotionCode: "00000000",
+		}},
 		{"ListRedemptions", `parent: "coupons/fall" state: REDEMPTION_STATE_EXPIRED created_after { seconds: 1 nanos: 1 } created_before { seconds: 2 nanos: 999999999 }`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", State: domain.RedemptionExpired,
 			CreatedAfter: time.Unix(1, 1).UTC(), CreatedBefore: time.Unix(2, 999_999_999).UTC(),

@@ -90,8 +90,8 @@ func (s *redemptionService) ListRedemptions(ctx context.Context, req *discountv1
 func readListRedemptions(r *reader, req *discountv1.ListRedemptionsRequest) domain.RedemptionQuery {
 	query := domain.RedemptionQuery{
 		Page:       r.page(req),
-		Coupon:     read(r, "parent", req.GetParent(), domain.ParseCouponName),
 		CustomerID: r.callerID("customer_id", req.GetCustomerId()),
+		EmailHash:  r.email("customer_email", req.GetCustomerEmail()),
 		OrderID:    r.callerID("order_id", req.GetOrderId()),
 		State:      readRedemptionState(r, "state", req.GetState()),
 		// Redemptions are made at whole milliseconds. The bounds keep the rest of
@@ -99,11 +99,14 @@ func readListRedemptions(r *reader, req *discountv1.ListRedemptionsRequest) doma
 		CreatedAfter:  r.exactTime("created_after", req.GetCreatedAfter()),
 		CreatedBefore: r.exactTime("created_before", req.GetCreatedBefore()),
 	}
-	if query.Coupon == anyCoupon {
-		r.add("parent", "must name one coupon")
+	ofAny := req.GetParent() == domain.CouponID(anyCoupon).String()
+	if !ofAny {
+		query.Coupon = read(r, "parent", req.GetParent(), domain.ParseCouponName)
 	}
 	code := readIfGiven(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)
-	if code.Coupon != "" && code.Coupon != query.Coupon {
+	if ofAny {
+		query.Coupon = code.Coupon
+	} else if code.Coupon != "" && code.Coupon != query.Coupon {
 		r.add("promotion_code", "must be of the coupon that parent names")
 	}
 	query.PromotionCode = code.ID

@@ -269,6 +269,7 @@ func redemptionRequests() []requests {
 					"FALL", "coupons/fall", "coupons/spring/promotionCodes/00000000",
 				)},
 				{path: "customer_id", good: values("c"), bad: values(text(256), "\n")},
+				{path: "customer_email", good: values("A@b"), bad: emails},
 				{path: "order_id", good: values("o"), bad: values(text(256), "\n")},
 				{path: "state", good: values(nil, 1, 5), bad: enumOutOfRange},
 			},

@@ -1042,7 +1042,8 @@ func (x *GetRedemptionResponse) GetRedemption() *Redemption {
 // ListRedemptionsRequest is the request of ListRedemptions.
 type ListRedemptionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The coupon: `coupons/{coupon}`.
+	// `coupons/{coupon}`, or `coupons/-` for any coupon. Of one coupon, the oldest
+	// come first; of any, those of the newest coupon.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// The most redemptions to return: 1 to 1,000. 0 means 50.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1060,6 +1061,8 @@ type ListRedemptionsRequest struct {
 	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
 	// Only those made before this moment.
 	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// Only those of the customer with this e-mail address, whatever its case.
+	CustomerEmail string `protobuf:"bytes,10,opt,name=customer_email,json=customerEmail,proto3" json:"customer_email,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1155,6 +1158,13 @@ func (x *ListRedemptionsRequest) GetCreatedBefore() *timestamppb.Timestamp {
 		return x.CreatedBefore
 	}
 	return nil
+}
+
+func (x *ListRedemptionsRequest) GetCustomerEmail() string {
+	if x != nil {
+		return x.CustomerEmail
+	}
+	return ""
 }
 
 // ListRedemptionsResponse is the response of ListRedemptions.
@@ -1294,7 +1304,7 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x15GetRedemptionResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
-	"redemption\"\x87\x03\n" +
+	"redemption\"\xae\x03\n" +
 	"\x16ListRedemptionsRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1306,7 +1316,9 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\border_id\x18\x06 \x01(\tR\aorderId\x122\n" +
 	"\x05state\x18\a \x01(\x0e2\x1c.discount.v1.RedemptionStateR\x05state\x12?\n" +
 	"\rcreated_after\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
-	"\x0ecreated_before\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\"|\n" +
+	"\x0ecreated_before\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12%\n" +
+	"\x0ecustomer_email\x18\n" +
+	" \x01(\tR\rcustomerEmail\"|\n" +
 	"\x17ListRedemptionsResponse\x129\n" +
 	"\vredemptions\x18\x01 \x03(\v2\x17.discount.v1.RedemptionR\vredemptions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x8d\x06\n" +
