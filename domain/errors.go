@@ -68,13 +68,19 @@ const (
 	GiftCardResource      ResourceType = "discountd/GiftCard"
 )
 
-// NotFoundError says that a resource name names nothing.
+// NotFoundError says that a resource name names nothing, or, without a name, that
+// no gift card has a code.
 type NotFoundError struct {
 	Type ResourceType
 	Name string
 }
 
-func (e *NotFoundError) Error() string { return e.Name + " does not exist" }
+func (e *NotFoundError) Error() string {
+	if e.Name == "" {
+		return "no gift card that can be used has this code"
+	}
+	return e.Name + " does not exist"
+}
 
 // AlreadyExistsError says that an id is taken, or that a code is held by another
 // promotion code. Name is the resource in the way.

@@ -56,6 +56,9 @@ func (q GetGiftCard) step(s State, now time.Time, _ IDs) (State, Result) {
 				first, q.Name = k, n
 			}
 		}
+		if first.form == "" {
+			return s, fails(&NotFoundError{Type: GiftCardResource})
+		}
 	}
 	c, p, err := s.card(q.Name)
 	if err != nil {

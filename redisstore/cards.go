@@ -86,7 +86,7 @@ func (s *Store) holderOfCard(ctx context.Context, code domain.CodeHash) (domain.
 			return e.owner.name, nil
 		}
 	}
-	return domain.PromotionCodeName{}, &domain.NotFoundError{Type: domain.GiftCardResource, Name: domain.PromotionCodeName{}.String()}
+	return domain.PromotionCodeName{}, &domain.NotFoundError{Type: domain.GiftCardResource}
 }
 
 // readCard reads a promotion code that is a gift card.

@@ -33,8 +33,12 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := domain.PromotionCodeName{Coupon: "fall", ID: "00000000"}
+	fall, err := domain.ParseCode("fall")
+	if err != nil {
+		t.Fatal(err)
+	}
 	purchase := domain.ValidateRequest{
-		Source:   domain.Source{Code: " fall "},
+		Source:   domain.Source{Code: " fall ", Hash: hasher.HashCode(fall)},
 		Customer: domain.Customer{ID: "c", EmailHash: email, HasPriorTransactions: true},
 		Order: &domain.Order{ID: "o", Currency: "EUR", ShippingAmountMinor: 5, Lines: []domain.OrderLine{
 			{ID: "1", ProductID: "p", CategoryIDs: []string{"x", "y"}, UnitAmountMinor: 100, Quantity: 2, OnSale: true, MinUnitAmountMinor: 50},
@@ -151,6 +155,40 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 			Page: domain.Page{Size: 50}, Coupon: "fall", State: domain.RedemptionExpired,
 			CreatedAfter: time.Unix(1, 1).UTC(), CreatedBefore: time.Unix(2, 999_999_999).UTC(),
 		}},
+		{"IssueGiftCard", `request_id: "r" parent: "coupons/fall" code: " Fall-Promo " balance { currency_code: "EUR" amount_minor: 5000 }
+				customer_email: "JANE@example.org" expires_at { seconds: 1 nanos: 2999999 } metadata { key: "k" value: "v" }`, domain.IssueGiftCard{
+			RequestID: "r", PromotionCode: domain.PromotionCode{
+				Name: domain.PromotionCodeName{Coupon: "fall"}, Code: domain.NewCardCode(code, hasher.HashCode(code)), EmailHash: email,
+				Card:      &domain.GiftCard{Issued: domain.Money{Currency: "EUR", AmountMinor: 5000}, RequestID: "r"},
+				ExpiresAt: time.UnixMilli(1002).UTC(), Metadata: map[string]string{"k": "v"},
+			},
+		}},
+		{"GetGiftCard", aCode, domain.GetGiftCard{Name: name}},
+		{"GetGiftCard", `code: " fall-promo"`, domain.GetGiftCard{Code: hasher.HashCode(code)}},
+		{"ListGiftCardTransactions", `parent: "coupons/fall/promotionCodes/00000000" page_size: 7`, domain.GiftCardTransactionQuery{
+			Page: domain.Page{Size: 7}, Name: name,
+		}},
+		{"AdjustGiftCard", aCode + `request_id: "r" amount_minor: -500 reason: "a correction"`, domain.AdjustGiftCard{
+			RequestID: "r", Name: name, AmountMinor: -500, Reason: "a correction",
+		}},
+		{"DisableGiftCard", aCode + `request_id: "r"`, domain.DeactivatePromotionCode{RequestID: "r", Name: name}},
+		{"EnableGiftCard", aCode + `request_id: "r"`, domain.ActivatePromotionCode{RequestID: "r", Name: name}},
+		{"TransferToCredit", `request_id: "r" gift_card: "coupons/fall/promotionCodes/00000000" customer_id: "c"`, domain.TransferToCredit{
+			RequestID: "r", Name: name, Customer: domain.Customer{ID: "c"},
+		}},
+		{"TransferToCredit", `request_id: "r" gift_card: "coupons/fall/promotionCodes/00000000" customer_email: "JANE@example.org" amount_minor: 5`, domain.TransferToCredit{
+			RequestID: "r", Name: name, Customer: domain.Customer{EmailHash: email}, AmountMinor: new(int64(5)),
+		}},
+		{"GetCustomerBalance", `customer_id: "c"`, domain.GetCustomerBalance{Holder: domain.IdentityOfID("c")}},
+		{"AdjustCustomerBalance", `request_id: "r" customer_email: "JANE@example.org" amount { currency_code: "EUR" amount_minor: -5 } reason: "a correction"`, domain.AdjustCustomerBalance{
+			RequestID: "r", Holder: domain.IdentityOfEmail(email), Amount: domain.Money{Currency: "EUR", AmountMinor: -5}, Reason: "a correction",
+		}},
+		{"ApplyCredit", `customer_id: "c" invoice_id: "in_1" amount { currency_code: "EUR" amount_minor: 5 }`, domain.ApplyCredit{
+			InvoiceID: "in_1", Holder: domain.IdentityOfID("c"), UpTo: domain.Money{Currency: "EUR", AmountMinor: 5},
+		}},
+		{"ListCustomerBalanceTransactions", `customer_id: "c"`, domain.CustomerTransactionQuery{
+			Page: domain.Page{Size: 50}, Holder: domain.IdentityOfID("c"),
+		}},
 	} {
 		if _, err := s.call(t, c.rpc, request(t, c.rpc, c.request)); err != nil {
 			t.Errorf("%s %s: %v", c.rpc, c.request, err)
@@ -173,6 +211,8 @@ var lists = []struct{ rpc, request, other string }{
 	{"ListRedemptions", `parent: "coupons/fall"`, `parent: "coupons/fall" state: REDEMPTION_STATE_VOIDED`},
 	{"ListRedemptions", `parent: "coupons/fall" created_after { seconds: 1 }`, `parent: "coupons/fall" created_before { seconds: 1 }`},
 	{"ListRedemptions", `parent: "coupons/fall" customer_id: "x"`, `parent: "coupons/fall" order_id: "x"`},
+	{"ListGiftCardTransactions", `parent: "coupons/fall/promotionCodes/00000000"`, `parent: "coupons/fall/promotionCodes/00000001"`},
+	{"ListCustomerBalanceTransactions", `customer_id: "x"`, `customer_email: "x@y"`},
 }
 
 func TestAPageTokenLeadsToTheNextPageOfItsListOnly(t *testing.T) {
@@ -224,6 +264,10 @@ func pageOf(t *testing.T, query any) domain.Page {
 	case domain.PromotionCodeQuery:
 		return q.Page
 	case domain.RedemptionQuery:
+		return q.Page
+	case domain.GiftCardTransactionQuery:
+		return q.Page
+	case domain.CustomerTransactionQuery:
 		return q.Page
 	default:
 		t.Fatalf("a %T has no page", q)

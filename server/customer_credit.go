@@ -6,6 +6,8 @@ package server
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
@@ -21,7 +23,7 @@ func readTransferToCredit(r *reader, req *discountv1.TransferToCreditRequest) do
 	return domain.TransferToCredit{
 		RequestID:   r.requestID(req.GetRequestId(), true),
 		Name:        read(r, "gift_card", req.GetGiftCard(), domain.ParsePromotionCodeName),
-		Customer:    readOneCustomer(r, req.GetCustomer(), req),
+		Customer:    readOneCustomer(r, req),
 		AmountMinor: r.amount("amount_minor", req.AmountMinor, 1),
 	}
 }
@@ -36,7 +38,7 @@ func (s *creditService) GetCustomerBalance(ctx context.Context, req *discountv1.
 }
 
 func readGetCustomerBalance(r *reader, req *discountv1.GetCustomerBalanceRequest) domain.GetCustomerBalance {
-	return domain.GetCustomerBalance{Holder: readHolder(r, req.GetCustomer(), req)}
+	return domain.GetCustomerBalance{Holder: readHolder(r, req)}
 }
 
 func (s *creditService) AdjustCustomerBalance(ctx context.Context, req *discountv1.AdjustCustomerBalanceRequest) (*discountv1.AdjustCustomerBalanceResponse, error) {
@@ -49,7 +51,7 @@ func (s *creditService) AdjustCustomerBalance(ctx context.Context, req *discount
 func readAdjustCustomerBalance(r *reader, req *discountv1.AdjustCustomerBalanceRequest) domain.AdjustCustomerBalance {
 	cmd := domain.AdjustCustomerBalance{
 		RequestID: r.requestID(req.GetRequestId(), true),
-		Holder:    readHolder(r, req.GetCustomer(), req),
+		Holder:    readHolder(r, req),
 		Amount:    readMoney(req.GetAmount()),
 		Reason:    r.reason(req.GetReason()),
 	}
@@ -67,7 +69,7 @@ func (s *creditService) ApplyCredit(ctx context.Context, req *discountv1.ApplyCr
 func readApplyCredit(r *reader, req *discountv1.ApplyCreditRequest) domain.ApplyCredit {
 	cmd := domain.ApplyCredit{
 		InvoiceID: req.GetInvoiceId(),
-		Holder:    readHolder(r, req.GetCustomer(), req),
+		Holder:    readHolder(r, req),
 		UpTo:      readMoney(req.GetAmount()),
 	}
 	cmd.Check(&r.violations)
@@ -87,26 +89,28 @@ func (s *creditService) ListCustomerBalanceTransactions(ctx context.Context, req
 func readListCustomerBalanceTransactions(r *reader, req *discountv1.ListCustomerBalanceTransactionsRequest) domain.CustomerTransactionQuery {
 	return domain.CustomerTransactionQuery{
 		Page:   r.page(req),
-		Holder: readHolder(r, req.GetCustomer(), req),
+		Holder: readHolder(r, req),
 	}
 }
 
-// ofCustomer is a request that names one customer in a oneof.
+// ofCustomer is a request that names one customer in the oneof "customer".
 type ofCustomer interface {
+	proto.Message
 	GetCustomerId() string
 	GetCustomerEmail() string
 }
 
-// readOneCustomer reads the oneof of req.
-func readOneCustomer(r *reader, oneof any, req ofCustomer) domain.Customer {
+// readOneCustomer returns the customer that req names.
+func readOneCustomer(r *reader, req ofCustomer) domain.Customer {
+	m := req.ProtoReflect()
+	named := m.WhichOneof(m.Descriptor().Oneofs().ByName("customer"))
 	switch {
-	case oneof == nil:
+	case named == nil:
 		r.add("customer", "is required: exactly one of customer_id and customer_email")
 		return domain.Customer{}
-	case req.GetCustomerEmail() != "":
-		return domain.Customer{EmailHash: r.email("customer_email", req.GetCustomerEmail())}
+	case named.Name() == "customer_email":
+		return domain.Customer{EmailHash: read(r, "customer_email", req.GetCustomerEmail(), r.hasher.HashEmail)}
 	default:
-		// An empty address leads here as well: it is no customer's either way.
 		domain.CheckText(req.GetCustomerId(), 1, maxCustomerIDLength, &r.violations, "customer_id")
 		return domain.Customer{ID: req.GetCustomerId()}
 	}
@@ -116,9 +120,9 @@ func readOneCustomer(r *reader, oneof any, req ofCustomer) domain.Customer {
 const maxCustomerIDLength = 255
 
 // readHolder returns the identity that req names.
-func readHolder(r *reader, oneof any, req ofCustomer) domain.Identity {
-	if who := readOneCustomer(r, oneof, req).Identities(); len(who) == 1 {
+func readHolder(r *reader, req ofCustomer) domain.Identity {
+	if who := readOneCustomer(r, req).Identities(); len(who) == 1 {
 		return who[0]
 	}
-	return ""
+	return "" // a violation was recorded
 }

@@ -39,6 +39,11 @@ const (
 	aSettled  = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
 	aCode     = `name: "coupons/fall/promotionCodes/00000000"`
 	aVoid     = `name: "coupons/fall/redemptions/1-abc" request_id: "r" amount_minor: 500`
+	anAdjust  = aCode + ` request_id: "r" amount_minor: -500 reason: "returned"`
+	aTransfer = `gift_card: "coupons/fall/promotionCodes/00000000" request_id: "r" customer_id: "c"`
+	anInvoice = `customer_id: "c" invoice_id: "in_1" amount { currency_code: "EUR" amount_minor: 500 }`
+	aBooking  = `customer_id: "c" request_id: "r" amount { currency_code: "EUR" amount_minor: -500 } reason: "returned"`
+	anIssue   = `parent: "coupons/fall" request_id: "r" code: "0123456789ABCDEF" balance { currency_code: "EUR" amount_minor: 500 }`
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
@@ -65,6 +70,10 @@ var theErrors = []struct {
 	{"redemption_not_found", "GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, &domain.NotFoundError{
 		Type: domain.RedemptionResource, Name: "coupons/fall/redemptions/1-abc",
 	}},
+	{"gift_card_not_found", "GetGiftCard", aCode, &domain.NotFoundError{
+		Type: domain.GiftCardResource, Name: "coupons/fall/promotionCodes/00000000",
+	}},
+	{"gift_card_not_found_by_code", "GetGiftCard", `code: "0123456789ABCDEF"`, &domain.NotFoundError{Type: domain.GiftCardResource}},
 	{"coupon_already_exists", "CreateCoupon", aCreation, &domain.AlreadyExistsError{
 		Type: domain.CouponResource, Name: "coupons/fall",
 	}},
@@ -94,6 +103,21 @@ var theErrors = []struct {
 	{"redemption_expired", "VoidRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionExpired}},
 	{"redemption_voided", "CommitRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionVoided}},
 	{"amount_exceeded", "VoidRedemption", aVoid, &domain.AmountExceededError{Name: aRedemption, LimitMinor: 499}},
+	{"gift_card_balance_exceeded", "AdjustGiftCard", anAdjust, &domain.AmountExceededError{
+		Name: domain.PromotionCodeName{Coupon: "fall", ID: "00000000"}, LimitMinor: 499,
+	}},
+	{"customer_balance_exceeded", "AdjustCustomerBalance", aBooking, domain.CustomerBalanceExceeded(domain.Money{Currency: "EUR", AmountMinor: 499})},
+	{"balance_full", "TransferToCredit", aTransfer, domain.BalanceFull()},
+	{"gift_card_refused", "TransferToCredit", aTransfer, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
+		{Reason: domain.GiftBalanceExhausted},
+	}}},
+	{"gift_card_creation_refused", "IssueGiftCard", anIssue, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
+		{Reason: domain.CouponDeleted},
+	}}},
+	{"gift_card_code_taken", "IssueGiftCard", anIssue, &domain.AlreadyExistsError{
+		Type: domain.PromotionCodeResource, Name: "coupons/fall/promotionCodes/00001111", Code: "****CDEF",
+	}},
+	{"invoice_id_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},

@@ -18,7 +18,10 @@ import (
 // theRequests has every RPC with every field that can be wrong. The bounds are
 // those that the API states at its fields.
 func theRequests() []requests {
-	return slices.Concat(couponRequests(), discountRequests(), promotionCodeRequests(), redemptionRequests())
+	return slices.Concat(
+		couponRequests(), discountRequests(), promotionCodeRequests(), redemptionRequests(),
+		programRequests(), giftCardRequests(), creditRequests(),
+	)
 }
 
 func couponRequests() []requests {
