@@ -117,7 +117,7 @@ var theErrors = []struct {
 	{"gift_card_code_taken", "IssueGiftCard", anIssue, &domain.AlreadyExistsError{
 		Type: domain.PromotionCodeResource, Name: "coupons/fall/promotionCodes/00001111", Code: "****CDEF",
 	}},
-	{"invoice_id_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
+	{"credit_invoice_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},

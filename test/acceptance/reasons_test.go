@@ -25,6 +25,7 @@ const (
 	quantityTooSmall    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_MINIMUM_QUANTITY_NOT_MET
 	quantityTooLarge    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED
 	currencyMismatch    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_CURRENCY_MISMATCH
+	giftCardSpent       = discountv1.IneligibilityReason_INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED
 	noApplicableItems   = discountv1.IneligibilityReason_INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS
 
 	active        = discountv1.PromotionCodeStatus_PROMOTION_CODE_STATUS_ACTIVE

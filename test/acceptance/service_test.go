@@ -31,6 +31,7 @@ const deadline = 20 * time.Second
 type service struct {
 	discountv1.CouponServiceClient
 	discountv1.RedemptionServiceClient
+	discountv1.CreditServiceClient
 	health healthpb.HealthClient
 	conn   *grpc.ClientConn
 
@@ -100,6 +101,7 @@ func connect(t *testing.T, address string) *service {
 	return &service{
 		CouponServiceClient:     discountv1.NewCouponServiceClient(conn),
 		RedemptionServiceClient: discountv1.NewRedemptionServiceClient(conn),
+		CreditServiceClient:     discountv1.NewCreditServiceClient(conn),
 		health:                  healthpb.NewHealthClient(conn),
 		conn:                    conn,
 	}

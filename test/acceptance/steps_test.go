@@ -448,6 +448,7 @@ func (s *service) wantHealth(t *testing.T, want healthpb.HealthCheckResponse_Ser
 	await(t, "health "+want.String(), func(ctx context.Context) bool {
 		for _, name := range []string{
 			"", discountv1.CouponService_ServiceDesc.ServiceName, discountv1.RedemptionService_ServiceDesc.ServiceName,
+			discountv1.CreditService_ServiceDesc.ServiceName,
 		} {
 			got, err := s.health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
 			if err != nil || got.GetStatus() != want {
