@@ -149,6 +149,11 @@ func notBegun(err error) error {
 	return err
 }
 
+func isUnavailable(err error) bool {
+	_, ok := errors.AsType[*domain.UnavailableError](err)
+	return ok
+}
+
 // creditTransfer plays steps 3 and 4.
 func (s *Store) creditTransfer(ctx context.Context, o owed) (domain.BalanceTransaction, error) {
 	t, err := s.changeCredit(ctx, change{
@@ -257,7 +262,9 @@ func (s *Store) readCredit(ctx context.Context, holder domain.Identity) (map[str
 		if r.outcome == outcomeOK {
 			return headFields(r.values), nil
 		}
-		if err := s.lookAfter(ctx, holder, r.values); err != nil {
+		// A Redis that takes no writes can still be read: what is on its way has then
+		// not arrived.
+		if err := s.lookAfter(ctx, holder, r.values); err != nil && !isUnavailable(err) {
 			return nil, err
 		}
 		lookedAfter = "1"
@@ -331,7 +338,7 @@ func (s *Store) changeCredit(ctx context.Context, c change) (domain.BalanceTrans
 			return domain.BalanceTransaction{}, domain.BalanceFull()
 		case "expected":
 			if err := s.lookAfter(ctx, c.holder, r.values); err != nil {
-				return domain.BalanceTransaction{}, err
+				return domain.BalanceTransaction{}, notBegun(err)
 			}
 			lookedAfter = "1"
 		default:
