@@ -84,23 +84,25 @@ func TestGiftCardIsNeverOverdrawnByACrowd(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		n := e.crowd(100)
 		e.createCoupon(program("gifts", false))
-		card := e.issue("issue", giftCard("gifts", "GIFTED", int64(n/2)*100)).Name
+		card := e.issue("issue", giftCard("gifts", "GIFTED", int64(n/2)*100+50)).Name
 		stores := []*Store{e.Store, e.server(), e.server()}
-		var paid, refused atomic.Int64
+		var paid, part, refused atomic.Int64
 		all(n, func(i int) {
 			r, err := stores[i%3].Redeem(e.ctx(), byName("r"+strconv.Itoa(i), card, withOrder(orderOf(100))))
 			var refusal *domain.RefusedError
 			switch {
 			case err == nil && r.Discount.TotalAmountMinor == 100:
 				paid.Add(1)
+			case err == nil && r.Discount.TotalAmountMinor == 50:
+				part.Add(1)
 			case errors.As(err, &refusal) && refusal.Ineligibilities[0].Reason == domain.GiftBalanceExhausted:
 				refused.Add(1)
 			default:
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
-		if paid.Load() != int64(n/2) || refused.Load() != int64(n/2) || e.balance(card) != 0 {
-			t.Errorf("%d were paid and %d refused of %d, %d is left", paid.Load(), refused.Load(), n, e.balance(card))
+		if paid.Load() != int64(n/2) || part.Load() != 1 || refused.Load() != int64(n/2)-1 || e.balance(card) != 0 {
+			t.Errorf("%d were paid, %d in part, and %d refused of %d; %d is left", paid.Load(), part.Load(), refused.Load(), n, e.balance(card))
 		}
 	})
 }
@@ -226,5 +228,37 @@ func TestGiftCardIsFoundByItsCodeWhileItCanBeUsed(t *testing.T) {
 		if _, err := e.DisableGiftCard(e.ctx(), domain.DeactivatePromotionCode{Name: p}); !isError[*domain.NotFoundError](err) || e.code(p).Status != domain.StatusActive {
 			t.Errorf("disabled as if it were one: %v", err)
 		}
+	})
+}
+
+func TestWhatAnotherTakesFromAGiftCardUnderARedemptionIsNotGivenAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(program("gifts", false))
+		card := e.issue("issue", giftCard("gifts", "GIFTED", 5_000)).Name
+		e.before(redeem, 1, func(other *Store) {
+			must[domain.Redemption](t)(other.Redeem(e.ctx(), byName("other", card, withOrder(orderOf(4_000)))))
+		})
+		r := byName("r", card, withOrder(orderOf(2_000)))
+		r.Order.Lines = append(r.Order.Lines, domain.OrderLine{ID: "second", UnitAmountMinor: 500, Quantity: 1})
+		got := e.redeem(r)
+		var lines int64
+		for _, l := range got.Discount.Lines {
+			lines += l.AmountMinor
+		}
+		if got.Discount.TotalAmountMinor != 1_000 || lines != 1_000 {
+			t.Errorf("the card gives %+v, want the 1000 that are left", got.Discount)
+		}
+		if diff := cmp.Diff(got, e.redeem(r)); diff != "" {
+			t.Errorf("a retry is told (-first +again):\n%s", diff)
+		}
+		e.before(redeem, 1, func(other *Store) {
+			must[domain.GiftCardView](t)(other.AdjustGiftCard(e.ctx(), domain.AdjustGiftCard{RequestID: "less", Name: card, AmountMinor: -700, Reason: "a reason"}))
+		})
+		if _, err := e.AdjustGiftCard(e.ctx(), domain.AdjustGiftCard{RequestID: "more", Name: card, AmountMinor: 700, Reason: "a reason"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := e.Redeem(e.ctx(), byName("too late", card, withOrder(orderOf(100))))
+		wantReasons(t, err, domain.GiftBalanceExhausted)
+		e.left(card, 0, "I5000=5000 R-4000=1000 R-1000=0 A700=700 A-700=0")
 	})
 }
