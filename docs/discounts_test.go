@@ -203,7 +203,7 @@ func TestDocumentedDiscountsAreWhatTheServiceAnswers(t *testing.T) {
 	}
 	oneof := (&discountv1.Coupon{}).ProtoReflect().Descriptor().Oneofs().ByName("discount").Fields()
 	for i := range oneof.Len() {
-		if name := string(oneof.Get(i).Name()); !types[name] {
+		if name := string(oneof.Get(i).Name()); !types[name] && name != "gift_cards" { // which have a page of their own
 			t.Errorf("no example has a discount of type %s", name)
 		}
 	}
