@@ -236,19 +236,28 @@ func (s *Store) transferText(ctx context.Context, coupon domain.CouponID, id str
 
 // CustomerBalance returns a customer's credit.
 func (s *Store) CustomerBalance(ctx context.Context, q domain.GetCustomerBalance) (domain.CustomerBalance, error) {
-	out := domain.CustomerBalance{Holder: q.Holder}
-	head, err := s.readCredit(ctx, q.Holder)
+	out, _, err := s.creditBalance(ctx, q.Holder)
+	return out, err
+}
+
+// creditBalance returns a customer's credit and how many transactions led to it.
+func (s *Store) creditBalance(ctx context.Context, holder domain.Identity) (domain.CustomerBalance, int64, error) {
+	out := domain.CustomerBalance{Holder: holder}
+	head, err := s.readCredit(ctx, holder)
 	if err != nil {
-		return out, err
+		return out, 0, err
 	}
 	var n numbers
+	length := int64(0)
 	for field, text := range head {
 		if currency, ok := strings.CutPrefix(field, "b:"); ok {
 			out.Amounts = append(out.Amounts, domain.Money{Currency: domain.Currency(currency), AmountMinor: n.parse(text)})
+		} else if field == "q" {
+			length = n.parse(text)
 		}
 	}
 	slices.SortFunc(out.Amounts, func(a, b domain.Money) int { return strings.Compare(string(a.Currency), string(b.Currency)) })
-	return out, n.err
+	return out, length, n.err
 }
 
 // readCredit reads the head of a customer's credit.
@@ -371,48 +380,50 @@ func parseCredit(position int64, text string) (domain.BalanceTransaction, error)
 // CustomerTransactions lists the history of a customer's credit in its order.
 func (s *Store) CustomerTransactions(ctx context.Context, q domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error) {
 	var out domain.Listing[domain.BalanceTransaction]
-	head, err := s.readCredit(ctx, q.Holder)
+	_, length, err := s.creditBalance(ctx, q.Holder)
 	if err != nil {
 		return out, err
 	}
-	var n numbers
-	length := int64(0)
-	if text, ok := head["q"]; ok {
-		length = n.parse(text)
-	}
 	from, err := positionAfter(q.Token)
-	switch {
-	case err != nil:
+	if err != nil {
 		return out, err
-	case n.err != nil:
-		return out, n.err
 	}
 	last := min(length, from+int64(q.Size)-1)
+	if out.Items, err = s.creditHistory(ctx, q.Holder, from, last); err != nil {
+		return out, err
+	}
+	if last < length && last > 0 {
+		out.Next = strconv.FormatInt(last, 10)
+	}
+	return out, nil
+}
+
+// creditHistory reads the transactions of a customer's credit from one position to
+// another, both included, which must be there.
+func (s *Store) creditHistory(ctx context.Context, holder domain.Identity, from, last int64) ([]domain.BalanceTransaction, error) {
+	var out []domain.BalanceTransaction
 	for from <= last {
 		page, start := (from-1)/ledgerPageSize, (from-1)%ledgerPageSize
 		var texts []string
 		err := s.again(ctx, func() error {
 			var err error
-			texts, err = s.client.LRange(ctx, s.keys.creditPage(q.Holder, page), start, min(start+last-from, ledgerPageSize-1)).Result()
+			texts, err = s.client.LRange(ctx, s.keys.creditPage(holder, page), start, min(start+last-from, ledgerPageSize-1)).Result()
 			return err
 		})
 		if err != nil {
 			return out, readError(ctx, err)
 		}
 		if len(texts) == 0 {
-			return out, fmt.Errorf("redisstore: the transactions of %s end before %d of %d", q.Holder, from, length)
+			return out, fmt.Errorf("redisstore: the transactions of %s end before %d of %d", holder, from, last)
 		}
 		for _, text := range texts {
 			t, err := parseCredit(from, text)
 			if err != nil {
 				return out, err
 			}
-			out.Items = append(out.Items, t)
+			out = append(out, t)
 			from++
 		}
-	}
-	if last < length && last > 0 {
-		out.Next = strconv.FormatInt(last, 10)
 	}
 	return out, nil
 }

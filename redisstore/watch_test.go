@@ -91,7 +91,7 @@ func keysOf(args []any) ([]string, bool) {
 			keys = append(keys, text(3+i))
 		}
 		return keys, true
-	case "hget", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
+	case "hget", "hmget", "hgetall", "get", "hscan", "lrange", "zadd", "zrevrangebylex", "zscan":
 		return []string{text(1)}, true
 	case "multi", "exec", "hello", "client", "cluster", "command", "ping":
 		return nil, true
