@@ -113,7 +113,7 @@ func (s *Store) AdjustGiftCard(ctx context.Context, cmd domain.AdjustGiftCard) (
 		case st.reused != nil:
 			return domain.GiftCardView{}, st.reused
 		case st.done != nil:
-			return s.cardView(st), nil
+			return confirmCommand(ctx, s, cmd.Name.Coupon, req, s.cardView(st))
 		case st.PromotionCode.State == domain.PromotionDeleted:
 			return domain.GiftCardView{}, deleted(cmd.Name)
 		}

@@ -61,7 +61,7 @@ var mustMeetOfCards = []string{
 }
 
 func cardRun(rt *rapid.T, e *env, met map[string]int) {
-	w := &twins{draw: &draw{T: rt}, env: e, store: e.Store, met: met, versions: map[domain.PromotionCodeName][2]int64{}}
+	w := &twins{draw: &draw{T: rt}, env: e, stores: []*Store{e.Store, e.server()}, met: met, versions: map[domain.PromotionCodeName][2]int64{}}
 	w.step(domain.CreateCoupon{Coupon: program("gifts", oneOf(w.draw, "remainder", true, false))})
 	for i := range rapid.IntRange(20, 40).Draw(rt, "commands") {
 		e.clock.Advance(oneOf(w.draw, "later", 0, 0, time.Millisecond, time.Minute))
@@ -82,7 +82,7 @@ func program(id domain.CouponID, remainderToCredit bool) domain.Coupon {
 
 // step is carryOut of the commands that a gift card can meet.
 func (w *twins) step(c domain.Command) {
-	got := carryOutOfCards(w.env.ctx(), w.store, c)
+	got := carryOutOfCards(w.env.ctx(), w.store(), c)
 	ids := idsOf(got)
 	if card, ok := got.Value.(domain.GiftCardView); ok {
 		ids = domain.IDs{PromotionCode: card.Name.ID}

@@ -134,7 +134,7 @@ func (s *Store) announceAndDebit(ctx context.Context, o owed, st *state, amount 
 	case "short":
 		refusal = s.shortOf(domain.PromotionCodeName{Coupon: o.coupon, ID: o.code}, r.values[0])
 	}
-	if _, err := s.run(ctx, creditForget, []string{s.keys.creditExpected(o.holder)}, o.id); err != nil {
+	if _, err := s.tidy(ctx, creditForget, []string{s.keys.creditExpected(o.holder)}, o.id); err != nil {
 		return nil, notBegun(err)
 	}
 	return nil, refusal
@@ -163,8 +163,18 @@ func (s *Store) creditTransfer(ctx context.Context, o owed) (domain.BalanceTrans
 	if err != nil || !o.pending {
 		return t, err
 	}
-	_, err = s.run(ctx, cardTransferred, []string{s.keys.transfers(o.coupon)}, o.id)
+	_, err = s.tidy(ctx, cardTransferred, []string{s.keys.transfers(o.coupon)}, o.id)
 	return t, err
+}
+
+// creditSafely is creditTransfer for who has only read that the amount was debited.
+// What is credited must not come back to the card when a Redis is replaced by one
+// that knows less.
+func (s *Store) creditSafely(ctx context.Context, o owed) (domain.BalanceTransaction, error) {
+	if err := s.confirm(ctx, s.keys.transfers(o.coupon), o.id); err != nil {
+		return domain.BalanceTransaction{}, err
+	}
+	return s.creditTransfer(ctx, o)
 }
 
 // finishTransfer plays what is missing of a transfer whose debit was recorded.
@@ -177,7 +187,7 @@ func (s *Store) finishTransfer(ctx context.Context, coupon domain.CouponID, id s
 	if err != nil {
 		return domain.BalanceTransaction{}, err
 	}
-	return s.creditTransfer(ctx, o)
+	return s.creditSafely(ctx, o)
 }
 
 // origin is where an expected transfer comes from, and since when it is expected.
@@ -205,13 +215,13 @@ func (s *Store) lookAfter(ctx context.Context, holder domain.Identity, expected 
 		case values != "":
 			o, err := parseOwed(domain.CouponID(coupon), id, values)
 			if err == nil {
-				_, err = s.creditTransfer(ctx, o)
+				_, err = s.creditSafely(ctx, o)
 			}
 			if err != nil {
 				return err
 			}
 		case s.now().Sub(announced) > forgetAfter:
-			if _, err := s.run(ctx, creditForget, []string{s.keys.creditExpected(holder)}, id); err != nil {
+			if _, err := s.tidy(ctx, creditForget, []string{s.keys.creditExpected(holder)}, id); err != nil {
 				return err
 			}
 		}

@@ -36,6 +36,9 @@ const (
 // meta is what all servers of the store agree on.
 func (k keys) meta() string { return k.prefix + ":{m}" }
 
+// servers holds how far each server has seen the store come.
+func (k keys) servers() string { return k.meta() + ":w" }
+
 // head holds a coupon's counters beside its limits.
 func (k keys) head(c domain.CouponID) string { return k.coupon(c, "n") }
 
@@ -53,7 +56,7 @@ func (k keys) promotionBuckets(c domain.CouponID) string { return k.coupon(c, "p
 
 // promotionDefinitions holds the configurations of the same promotion codes.
 func (k keys) promotionDefinitions(c domain.CouponID, bucket string) string {
-	return k.coupon(c, "q:"+bucket)
+	return k.promotionDefinitionBuckets(c) + ":" + bucket
 }
 
 // commands holds the request ids of CouponService.
@@ -83,6 +86,13 @@ func (k keys) cardTransactions(c domain.CouponID, bucket string) string {
 
 // transfers holds what gift cards owe and owed to customers.
 func (k keys) transfers(c domain.CouponID) string { return k.coupon(c, "t") }
+
+// ledgerChanges lists the records that were changed while an audit reads.
+func (k keys) ledgerChanges(c domain.CouponID) string { return k.ledger(c) + ":w" }
+
+// promotionDefinitionBuckets is what the keys of the buckets of configurations
+// begin with.
+func (k keys) promotionDefinitionBuckets(c domain.CouponID) string { return k.coupon(c, "q") }
 
 func (k keys) coupon(c domain.CouponID, what string) string {
 	return k.prefix + ":{c:" + string(c) + "}:" + what

@@ -116,6 +116,7 @@ func (d *draw) coupon() domain.Coupon {
 	if !c.RedeemBy.After(c.StartsAt) {
 		c.RedeemBy = time.Time{}
 	}
+	c.Budgets, c.PeriodLimits = d.budgets(), d.periodLimits()
 	switch oneOf(d, "discount", "percent", "amount", "trial", "shipping") {
 	case "percent":
 		c.Discount.PercentOff = &domain.PercentOff{BasisPoints: 3_333}
@@ -141,6 +142,7 @@ func (d *draw) promotionCode() domain.PromotionCode {
 	if !p.ExpiresAt.After(p.StartsAt) {
 		p.ExpiresAt = time.Time{}
 	}
+	p.PeriodLimits = d.periodLimits()
 	switch oneOf(d, "bound", "", "", "", "id", "id", "e-mail") {
 	case "id":
 		p.CustomerID = oneOf(d, "bound id", "alice", "bob")
@@ -157,7 +159,8 @@ func (d *draw) promotionCode() domain.PromotionCode {
 func (d *draw) command() domain.Command {
 	kind := oneOf(d, "command",
 		"create code", "create code", "create code", "create code", "create code",
-		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem",
+		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem", "reserve", "reserve", "reserve", "reserve", "reserve",
+		"settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle",
 		"deactivate", "deactivate", "deactivate", "activate", "activate", "activate", "activate", "activate",
 		"update code", "update code", "update coupon", "update coupon", "delete", "validate", "validate", "read",
 		"create coupon", "create coupon", "delete coupon", "again", "again", "again")
@@ -166,6 +169,10 @@ func (d *draw) command() domain.Command {
 		return domain.CreatePromotionCode{RequestID: d.request(), PromotionCode: d.promotionCode()}
 	case "redeem":
 		return d.redeem()
+	case "reserve":
+		return d.reserve()
+	case "settle":
+		return d.settlement()
 	case "deactivate":
 		return domain.DeactivatePromotionCode{RequestID: d.request(), Name: d.name()}
 	case "activate":
@@ -196,8 +203,12 @@ func (d *draw) configuration(kind string) domain.Command {
 	case "update coupon":
 		return domain.UpdateCoupon{
 			RequestID: d.request(), ID: d.couponID(), Version: d.version(),
-			Set:         domain.CouponFields{MaxRedemptions: true, MaxRedemptionsPerCustomer: rapid.Bool().Draw(d.T, "set"), DisplayName: true},
+			Set: domain.CouponFields{
+				MaxRedemptions: true, MaxRedemptionsPerCustomer: rapid.Bool().Draw(d.T, "set"), DisplayName: true,
+				Budgets: oneOf(d, "set budgets", false, false, true), PeriodLimits: oneOf(d, "set periods", false, false, true),
+			},
 			DisplayName: oneOf(d, "name", "one", "two"), MaxRedemptions: d.limit(), MaxRedemptionsPerCustomer: d.limit(),
+			Budgets: d.budgets(), PeriodLimits: d.periodLimits(),
 		}
 	default:
 		u := domain.UpdatePromotionCode{
@@ -238,6 +249,11 @@ func (d *draw) read() domain.Command {
 		}
 		return domain.GetRedemption{Name: domain.RedemptionName{Coupon: d.couponID(), ID: oneOf[domain.RedemptionID](d, "made up", "1-aaaaaa", "x", "99-zzzzzz")}}
 	default:
-		return domain.RedemptionQuery{Page: page, Coupon: d.couponID(), CustomerID: oneOf(d, "filter", "", customer)}
+		return domain.RedemptionQuery{
+			Page: page, Coupon: d.couponID(), CustomerID: oneOf(d, "filter", "", customer),
+			State: oneOf[domain.RedemptionState](d, "state", 0, 0, domain.RedemptionReserved, domain.RedemptionRedeemed,
+				domain.RedemptionReleased, domain.RedemptionExpired, domain.RedemptionVoided),
+			CreatedAfter: d.start(), CreatedBefore: d.end(),
+		}
 	}
 }

@@ -53,21 +53,32 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if err != nil {
 			return domain.Redemption{}, err
 		}
-		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
-			return s.remainderSent(ctx, found.state, s.effective(prior), err)
+		prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		if prior != nil {
+			done, err := confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
+			return s.remainderSent(ctx, found.state, done, err)
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
+		unfit := false
 		if found.pending {
-			if err := s.activateFound(ctx, found); err != nil {
+			if unfit, err = s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
-			continue
+			if !unfit {
+				continue
+			}
 		}
 		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
 		if !e.Valid() {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+		}
+		if unfit {
+			continue // only since it was read
 		}
 		redemption := newRedemption(r, &found.state.Snapshot, &e)
 		done, err := s.take(ctx, redemption, &found.state.Snapshot)
@@ -189,10 +200,11 @@ func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain
 	return prior, nil
 }
 
-// activateFound plays the last step of a claim that was met on the way.
-func (s *Store) activateFound(ctx context.Context, f found) error {
-	_, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
-	return err
+// activateFound plays the last step of a claim that was met on the way. It reports
+// whether the promotion code cannot be redeemed any more, and stays PENDING.
+func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err error) {
+	outcome, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
+	return outcome == outcomeUnfit, err
 }
 
 // newRedemption is what a request that was found eligible is to become.
@@ -232,9 +244,9 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 
 // outcome runs a script that decides requests of one coupon, with one of them,
 // and returns what was decided. It is sent again while reservations that are due
-// stand in the way, of which each call ends some.
+// stand in the way, of which each call ends some; not for ever, whatever it says.
 func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
-	for {
+	for range maxExpiries {
 		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
 		r, err := s.run(ctx, sc, s.capacityKeys(c), args...)
 		switch {
@@ -248,6 +260,17 @@ func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, reque
 			return r.values[0], r.values[1], nil
 		}
 	}
+	return "", "", errNeverEnds(c)
+}
+
+// maxExpiries bounds how often one call has reservations ended that are due. Each
+// time ends 64 of them, so there is time for some four million.
+const maxExpiries = 1 << 16
+
+// errNeverEnds says that a coupon's reservations stay due however many are ended,
+// which no healthy store does.
+func errNeverEnds(c domain.CouponID) error {
+	return fmt.Errorf("redisstore: the reservations of %s that are due never end", c)
 }
 
 // useArgs are the arguments of redeem.lua for one use; text is its record.

@@ -8,7 +8,8 @@
 -- takes its capacity again if there is room. L releases a reservation; one that is
 -- released or expired already stays as it is. V voids a redemption, in whole or by
 -- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back.
+-- use back. What refuses a commit says which versions of the coupon and of the
+-- promotion code it was held against.
 -- USES     promotion books ledger holds
 -- KEYS     head requests customers holds ledger promotions
 -- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
@@ -57,13 +58,13 @@ function settle.C(o, r)
       if holds_are_due(b, now) then
         return 'again', ''
       end
-      return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
+      return 'limit', table.concat({ reached, b.due, left or '', b.version, is.code ~= '' and books_code(b, is.code).version or '' }, ' ')
     end
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
     books_pay(b, is.code, -is.total, o.position, r.rest)
   else
-    redis.call('ZREM', holds, o.position)
+    r.was_held = true
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
     books_pay(b, is.code, was.total - is.total, o.position, r.rest)
@@ -79,7 +80,7 @@ function settle.L(o, r)
     return 'state', ''
   end
   local t = ledger_taken(r)
-  redis.call('ZREM', holds, o.position)
+  r.was_held = true
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
   books_pay(b, t.code, t.total, o.position, r.rest)
@@ -131,8 +132,13 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(ledger, o.position, page_size, text)
+  ledger_write(b, ledger, o.position, page_size, text)
   redis.call('HSET', requests, o.request, mine)
+  -- After the writes that a Redis without memory refuses: it takes away, which is
+  -- never refused, and all that follows it would not be, either.
+  if r.was_held then
+    redis.call('ZREM', holds, o.position)
+  end
   local code = ledger_taken(r).code
   if code ~= '' and books_code(b, code).balance then
     return 'paid', text -- with a gift card
