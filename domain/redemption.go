@@ -23,6 +23,12 @@ type ValidateRequest struct {
 	Source   Source
 	Customer Customer
 	Order    *Order
+	// Context is the occasion. SubscriptionID, if set, is the subscription that the
+	// discount is to go on with, and PlanTrialDays the free trial that its plan has
+	// of its own.
+	Context        UseContext
+	SubscriptionID string
+	PlanTrialDays  int32
 }
 
 // RedeemRequest asks for a redemption. Order may be nil.
@@ -51,8 +57,8 @@ func (r *ReserveRequest) Fingerprint() string { return r.fingerprint(r.TTL) }
 
 // Fingerprint identifies the request beyond its id: two requests with one id are
 // the same when their fingerprints are equal. It covers the source, the
-// customer's identity, the order's id and currency, shipping and lines, and not
-// facts that a caller derives anew for every try, such as
+// customer's identity, the context and the subscription with its trial, the order's
+// id and currency, shipping and lines, and not facts that a caller derives anew for every try, such as
 // HasPriorTransactions.
 func (r *RedeemRequest) Fingerprint() string { return r.fingerprint(0) }
 
@@ -75,6 +81,9 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	s(string(r.Source.Coupon))
 	s(r.Customer.ID)
 	s(string(r.Customer.EmailHash))
+	n(int64(r.Context.orCheckout()))
+	s(r.SubscriptionID)
+	n(int64(r.PlanTrialDays))
 	if o := r.Order; o != nil {
 		s(o.ID)
 		s(string(o.Currency))
@@ -137,6 +146,10 @@ type Redemption struct {
 	// VoidedAmountMinor is the sum over Voids.
 	VoidedAmountMinor int64
 	Voids             []Void
+	// Context is the occasion, the default for a checkout. Subscription is what the
+	// subscription keeps, nil without one.
+	Context      UseContext
+	Subscription *SubscriptionDiscount
 
 	CreateTime time.Time
 	// ExpireTime is set on everything that began as a reservation; CommitTime and
