@@ -71,6 +71,12 @@ func carryOut(ctx context.Context, s *Store, command domain.Command) domain.Resu
 		return resultOf(s.Validate(ctx, c))
 	case domain.RedeemRequest:
 		return resultOf(s.Redeem(ctx, c))
+	case domain.VoidRedemption:
+		return resultOf(s.Void(ctx, c))
+	case domain.ApplyRenewal:
+		return resultOf(s.ApplyRenewal(ctx, c))
+	case domain.EndDiscount:
+		return resultOf(s.EndDiscount(ctx, c))
 	case domain.GetRedemption:
 		return resultOf(s.Redemption(ctx, c.Name))
 	case domain.RedemptionQuery:

@@ -70,7 +70,9 @@ func modelRun(rt *rapid.T, e *env, met map[string]int) {
 		versions: map[domain.PromotionCodeName][2]int64{},
 	}
 	w.carryOut(domain.CreateCoupon{Coupon: percentOff("a")})
-	w.carryOut(domain.CreateCoupon{Coupon: percentOff("b", limitedTo(4))})
+	w.carryOut(domain.CreateCoupon{Coupon: percentOff("b", limitedTo(4), func(c *domain.Coupon) {
+		c.Duration, c.DurationInCycles = domain.DurationCycles, 3
+	})})
 	for i := range rapid.IntRange(20, 40).Draw(rt, "commands") {
 		e.clock.Advance(oneOf(w.draw, "later", 0, 0, 0, time.Millisecond, hour/2))
 		w.carryOut(w.command())
@@ -267,7 +269,7 @@ func kindOfResult(c domain.Command, r domain.Result) string {
 	switch {
 	case r.Err == nil:
 		return fmt.Sprintf("%T ok", c)
-	case errors.Is(r.Err, domain.ErrAborted) || errors.Is(r.Err, domain.ErrRequestIDReused):
+	case errors.Is(r.Err, domain.ErrAborted) || errors.Is(r.Err, domain.ErrRequestIDReused) || errors.Is(r.Err, domain.ErrInvoiceIDReused):
 		return fmt.Sprintf("%T %v", c, r.Err)
 	default:
 		return fmt.Sprintf("%T %T", c, r.Err)
@@ -304,4 +306,15 @@ var mustMeet = []string{
 	"domain.RedeemRequest *domain.NotFoundError",
 	"domain.RedeemRequest " + domain.ErrRequestIDReused.Error(),
 	"domain.ValidateRequest ok",
+	"domain.VoidRedemption ok",
+	"domain.ApplyRenewal ok",
+	"domain.ApplyRenewal *domain.NoSubscriptionError",
+	"domain.ApplyRenewal *domain.NotFoundError",
+	"domain.ApplyRenewal *domain.RedemptionStateError",
+	"domain.ApplyRenewal *domain.RefusedError",
+	"domain.ApplyRenewal " + domain.ErrInvoiceIDReused.Error(),
+	"domain.ApplyRenewal " + domain.ErrRequestIDReused.Error(),
+	"domain.EndDiscount ok",
+	"domain.EndDiscount *domain.NoSubscriptionError",
+	"domain.EndDiscount " + domain.ErrRequestIDReused.Error(),
 }

@@ -51,6 +51,8 @@ var (
 	redeem            = mustLoad("redeem")
 	settle            = mustLoad("settle")
 	expire            = mustLoad("expire")
+	renew             = mustLoad("renew")
+	subscriptionProbe = mustLoad("subscription_probe")
 )
 
 // The outcomes of scripts, beside those that only one of them has.

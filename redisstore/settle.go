@@ -37,12 +37,21 @@ func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (domain.Red
 	})
 }
 
+// EndDiscount stops the discount of a redemption's subscription. One that has ended
+// already is returned as it is. Without a subscription it fails with a
+// NoSubscriptionError.
+func (s *Store) EndDiscount(ctx context.Context, cmd domain.EndDiscount) (domain.Redemption, error) {
+	return s.settleOne(ctx, settlement{
+		kind: "E", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
+	})
+}
+
 // maxVoids is how often a redemption can be voided in part: its record keeps each.
 const maxVoids = 100
 
 // settlement is one thing to be done to a redemption.
 type settlement struct {
-	kind                 string // C commit, L release, V void
+	kind                 string // C commit, L release, V void, E end of a discount
 	name                 domain.RedemptionName
 	request, fingerprint string
 	amount               *int64
@@ -71,6 +80,9 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption,
 		after, err := parseRecord(t.name.Coupon, position, value)
 		if err != nil {
 			return domain.Redemption{}, err
+		}
+		if outcome == "state" && t.kind == "E" && after.Subscription == nil {
+			return domain.Redemption{}, &domain.NoSubscriptionError{Name: t.name}
 		}
 		if outcome == "state" {
 			return domain.Redemption{}, &domain.RedemptionStateError{Name: t.name, State: after.State}

@@ -216,5 +216,5 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire,
+	settle, expire, renew, subscriptionProbe,
 }
