@@ -218,7 +218,6 @@ func (r *Renewal) Spent() Spending {
 
 // Check records what is wrong with what r says of a subscription.
 func (r *ValidateRequest) Check(v *Violations, prefix string) {
-	checkEnum(v, prefix+"context", r.Context, ContextCustomer)
 	CheckCallerID(r.SubscriptionID, v, prefix+"subscription_id")
 	checkRange(v, prefix+"plan_trial_days", int64(r.PlanTrialDays), 0, maxTrialDays)
 }

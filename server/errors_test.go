@@ -39,6 +39,7 @@ const (
 	aSettled  = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
 	aCode     = `name: "coupons/fall/promotionCodes/00000000"`
 	aVoid     = `name: "coupons/fall/redemptions/1-abc" request_id: "r" amount_minor: 500`
+	aRenewal  = aSettled + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { quantity: 1 } }`
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
@@ -94,6 +95,8 @@ var theErrors = []struct {
 	{"redemption_expired", "VoidRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionExpired}},
 	{"redemption_voided", "CommitRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionVoided}},
 	{"amount_exceeded", "VoidRedemption", aVoid, &domain.AmountExceededError{Name: aRedemption, LimitMinor: 499}},
+	{"no_subscription", "EndDiscount", aSettled, &domain.NoSubscriptionError{Name: aRedemption}},
+	{"invoice_id_reused", "ApplyRenewal", aRenewal, domain.ErrInvoiceIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
@@ -112,7 +115,7 @@ var anInstant = time.Date(2026, 1, 31, 23, 59, 59, 999_000_000, time.UTC)
 // everyIneligibility has every reason, with the parameters it has.
 func everyIneligibility() []domain.Ineligibility {
 	var out []domain.Ineligibility
-	for reason := domain.CodeNotFound; reason <= domain.MaximumQuantityExceeded; reason++ {
+	for reason := domain.CodeNotFound; reason <= domain.SubscriptionAlreadyDiscounted; reason++ {
 		i := domain.Ineligibility{Reason: reason}
 		switch reason {
 		case domain.NotYetActive, domain.CodeExpired, domain.CouponExpired:
@@ -132,6 +135,8 @@ func everyIneligibility() []domain.Ineligibility {
 			i.RetryAfter = 15 * time.Minute
 		case domain.BudgetInsufficient:
 			i.Remaining = domain.Money{Currency: "EUR", AmountMinor: 499}
+		case domain.SubscriptionAlreadyDiscounted:
+			i.Redemption = aRedemption
 		}
 		out = append(out, i)
 	}

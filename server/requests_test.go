@@ -112,6 +112,10 @@ func discountRequests() []requests {
 		},
 		{"CreateCoupon", `coupon { free_trial { trial_days: 30 } }`, []field{
 			{path: "coupon.free_trial.trial_days", good: values(1, 730), bad: values(nil, 0, -1, 731)},
+			{path: "coupon.free_trial.additional_trial_days", bad: values(1), want: "coupon.free_trial.trial_days"},
+		}},
+		{"CreateCoupon", `coupon { free_trial { additional_trial_days: 30 } }`, []field{
+			{path: "coupon.free_trial.additional_trial_days", good: values(1, 730), bad: values(-1, 731)},
 		}},
 		{"CreateCoupon", `coupon { shipping_off { percent_off { basis_points: 10000 } } }`, []field{
 			{path: "coupon.shipping_off.reduction", bad: missing},
@@ -262,6 +266,10 @@ func redemptionRequests() []requests {
 			},
 			redemptionName("name"), requestID(true),
 		)},
+		{"ApplyRenewal", settlement + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { unit_amount_minor: 1000 quantity: 2 } }`, slices.Concat(
+			invoice(), redemptionName("name"), requestID(true),
+		)},
+		{"EndDiscount", settlement, slices.Concat(redemptionName("name"), requestID(true))},
 		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName("name")},
 		{"ListRedemptions", `parent: "coupons/fall"`, slices.Concat(
 			[]field{
@@ -290,27 +298,51 @@ func source() []field {
 
 // purchase has the customer and the order.
 func purchase() []field {
+	return slices.Concat(
+		[]field{
+			{path: "customer.id", good: values(nil, text(255)), bad: values(text(256), "\x00")},
+			{path: "customer.email", good: values(nil, "a@b"), bad: emails},
+			{path: "order", good: missing},
+			{path: "order.id", good: values(nil, text(255)), bad: values(text(256), "a\tb")},
+			{path: "context", good: values(nil, 1, 5), bad: enumOutOfRange},
+			{path: "subscription_id", good: values(nil, text(255)), bad: values(text(256), "\x1f")},
+			{path: "plan_trial_days", good: values(nil, 730), bad: values(-1, 731)},
+		},
+		purchased("order."),
+	)
+}
+
+// invoice is one to renew a discount with.
+func invoice() []field {
+	return slices.Concat(
+		[]field{
+			{path: "invoice", bad: missing},
+			{path: "invoice.id", good: values(text(255)), bad: values(nil, text(256), "a\tb")},
+			{path: "invoice.issued_at", good: values(at(1, 999)), bad: values(nil, at(-1, 0), at(0, -1))},
+		},
+		purchased("invoice."),
+	)
+}
+
+// purchased is what an order and an invoice have in common.
+func purchased(of string) []field {
 	line := &discountv1.OrderLine{UnitAmountMinor: 1, Quantity: 1}
 	return []field{
-		{path: "customer.id", good: values(nil, text(255)), bad: values(text(256), "\x00")},
-		{path: "customer.email", good: values(nil, "a@b"), bad: emails},
-		{path: "order", good: missing},
-		{path: "order.id", good: values(nil, text(255)), bad: values(text(256), "a\tb")},
-		{path: "order.currency_code", good: values("JPY", "KWD"), bad: badCurrencies},
-		{path: "order.lines", good: values(list(200, line)), bad: values(nil, list(201, line))},
-		{path: "order.lines[0].id", good: values(nil, text(64)), bad: values(text(65), "\n")},
-		{path: "order.lines", bad: values([]proto.Message{
+		{path: of + "currency_code", good: values("JPY", "KWD"), bad: badCurrencies},
+		{path: of + "lines", good: values(list(200, line)), bad: values(nil, list(201, line))},
+		{path: of + "lines[0].id", good: values(nil, text(64)), bad: values(text(65), "\n")},
+		{path: of + "lines", bad: values([]proto.Message{
 			&discountv1.OrderLine{Id: "a", Quantity: 1}, &discountv1.OrderLine{Id: "a", Quantity: 1},
-		}), want: "order.lines[1].id"},
-		{path: "order.lines[0].product_id", good: values(nil, text(255)), bad: values(text(256), "\n")},
-		{path: "order.lines[0].category_ids", good: values(nil, names(50)), bad: values(names(51))},
-		{path: "order.lines[0].category_ids[0]", good: values(text(255)), bad: values("", text(256), "\n")},
-		{path: "order.lines[0].unit_amount_minor", good: values(0, maxAmount/2), bad: values(-1, maxAmount+1, -1<<63, 1<<63-1), also: []string{"order.lines[0].min_unit_amount_minor", "order.lines"}},
-		{path: "order.lines[0].unit_amount_minor", bad: values(maxAmount/2 + 1), want: "order.lines"},
-		{path: "order.lines[0].quantity", good: values(1, 1_000_000), bad: values(nil, -1, 1_000_001, -1<<63, 1<<63-1), also: []string{"order.lines"}},
-		{path: "order.lines[0].min_unit_amount_minor", good: values(nil, 1000), bad: values(-1, 1001)},
-		{path: "order.shipping_amount_minor", good: values(nil, 1, maxAmount-2000), bad: values(-1, maxAmount+1)},
-		{path: "order.shipping_amount_minor", bad: values(maxAmount - 1999), want: "order.lines"},
+		}), want: of + "lines[1].id"},
+		{path: of + "lines[0].product_id", good: values(nil, text(255)), bad: values(text(256), "\n")},
+		{path: of + "lines[0].category_ids", good: values(nil, names(50)), bad: values(names(51))},
+		{path: of + "lines[0].category_ids[0]", good: values(text(255)), bad: values("", text(256), "\n")},
+		{path: of + "lines[0].unit_amount_minor", good: values(0, maxAmount/2), bad: values(-1, maxAmount+1, -1<<63, 1<<63-1), also: []string{of + "lines[0].min_unit_amount_minor", of + "lines"}},
+		{path: of + "lines[0].unit_amount_minor", bad: values(maxAmount/2 + 1), want: of + "lines"},
+		{path: of + "lines[0].quantity", good: values(1, 1_000_000), bad: values(nil, -1, 1_000_001, -1<<63, 1<<63-1), also: []string{of + "lines"}},
+		{path: of + "lines[0].min_unit_amount_minor", good: values(nil, 1000), bad: values(-1, 1001)},
+		{path: of + "shipping_amount_minor", good: values(nil, 1, maxAmount-2000), bad: values(-1, maxAmount+1)},
+		{path: of + "shipping_amount_minor", bad: values(maxAmount - 1999), want: of + "lines"},
 	}
 }
 

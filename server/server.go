@@ -129,9 +129,10 @@ func New(config Config) (*Server, error) {
 		activator:      config.Store,
 	})
 	discountv1.RegisterRedemptionServiceServer(s.grpc, &redemptionService{
-		hasher:       config.Hasher,
-		redemptions:  config.Store,
-		reservations: config.Store,
+		hasher:        config.Hasher,
+		redemptions:   config.Store,
+		reservations:  config.Store,
+		subscriptions: config.Store,
 	})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

@@ -21,6 +21,7 @@ type Store interface {
 	PromotionCodeActivator
 	RedemptionStore
 	ReservationStore
+	SubscriptionStore
 }
 
 // CouponStore keeps coupons.
@@ -61,4 +62,10 @@ type ReservationStore interface {
 	Reserve(context.Context, domain.ReserveRequest) (domain.Redemption, error)
 	Commit(context.Context, domain.CommitRedemption) (domain.Redemption, error)
 	Release(context.Context, domain.ReleaseRedemption) (domain.Redemption, error)
+}
+
+// SubscriptionStore keeps the discounts that go on with subscriptions.
+type SubscriptionStore interface {
+	ApplyRenewal(context.Context, domain.ApplyRenewal) (domain.Renewal, error)
+	EndDiscount(context.Context, domain.EndDiscount) (domain.Redemption, error)
 }

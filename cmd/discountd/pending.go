@@ -113,3 +113,11 @@ func (p *pendingStore) Redemption(ctx context.Context, q domain.RedemptionName) 
 func (p *pendingStore) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
 	return later(ctx, p, (*redisstore.Store).Redemptions, q)
 }
+
+func (p *pendingStore) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) (domain.Renewal, error) {
+	return later(ctx, p, (*redisstore.Store).ApplyRenewal, q)
+}
+
+func (p *pendingStore) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).EndDiscount, q)
+}

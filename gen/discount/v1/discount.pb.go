@@ -411,10 +411,12 @@ func (x *PriceOverride) GetUnitAmounts() []*Money {
 // with no caps.
 type FreeTrial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 730 days.
-	TrialDays     int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The whole trial, 1 to 730 days; a plan's own that is longer stays.
+	TrialDays int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
+	// Days on top of the plan's own trial, 1 to 730, in place of `trial_days`.
+	AdditionalTrialDays int32 `protobuf:"varint,2,opt,name=additional_trial_days,json=additionalTrialDays,proto3" json:"additional_trial_days,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *FreeTrial) Reset() {
@@ -450,6 +452,13 @@ func (*FreeTrial) Descriptor() ([]byte, []int) {
 func (x *FreeTrial) GetTrialDays() int32 {
 	if x != nil {
 		return x.TrialDays
+	}
+	return 0
+}
+
+func (x *FreeTrial) GetAdditionalTrialDays() int32 {
+	if x != nil {
+		return x.AdditionalTrialDays
 	}
 	return 0
 }
@@ -1451,7 +1460,7 @@ type AppliedDiscount struct {
 	Allocation Allocation `protobuf:"varint,5,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
 	// Over what it was rounded or spread. Unspecified when nothing is taken off.
 	RoundingScope RoundingScope `protobuf:"varint,6,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
-	// Days free of charge, for a FreeTrial.
+	// Days free of charge, for a FreeTrial, those of the plan included.
 	TrialDays int32 `protobuf:"varint,7,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
 	// When the trial ends if it starts now.
 	TrialEndsAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=trial_ends_at,json=trialEndsAt,proto3" json:"trial_ends_at,omitempty"`
@@ -1678,10 +1687,11 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\aamounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\aamounts\x12A\n" +
 	"\x12additional_amounts\x18\x02 \x03(\v2\x12.discount.v1.MoneyR\x11additionalAmounts\"F\n" +
 	"\rPriceOverride\x125\n" +
-	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"*\n" +
+	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"^\n" +
 	"\tFreeTrial\x12\x1d\n" +
 	"\n" +
-	"trial_days\x18\x01 \x01(\x05R\ttrialDays\"\x8f\x01\n" +
+	"trial_days\x18\x01 \x01(\x05R\ttrialDays\x122\n" +
+	"\x15additional_trial_days\x18\x02 \x01(\x05R\x13additionalTrialDays\"\x8f\x01\n" +
 	"\vShippingOff\x12:\n" +
 	"\vpercent_off\x18\x01 \x01(\v2\x17.discount.v1.PercentOffH\x00R\n" +
 	"percentOff\x127\n" +
