@@ -115,7 +115,7 @@ func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state) (*domain.
 	if tookNothing(err) {
 		s.dropClaim(ctx, sub.form, owner{self, token})
 	}
-	return done, err
+	return done, begun(err)
 }
 
 // effective returns a redemption as it is at this moment; nil is none.
@@ -309,8 +309,8 @@ func useArgs(r *domain.Redemption, claim, text string) []any {
 	}
 }
 
-// take runs the script for one use, with the claim to its subscription if any. It returns nil and no error when the versions
-// evaluated are no longer the current ones.
+// take runs the script for one use, with the claim to its subscription if any. It
+// returns nil and no error when the versions evaluated are no longer the current ones.
 func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot, claim string) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
 	text := recordText(r)

@@ -144,6 +144,9 @@ func (s *Store) claimSubscription(ctx context.Context, sub *subscription, c doma
 	const noLimit = 1 // of identities, which claims to subscriptions have none of
 	r, err := s.run(ctx, claimTake, []string{s.keys.subscriptionClaims(sub.form)},
 		sub.form, "", owner{self, token}.String(), noLimit, sub.entry.field, sub.entry.value)
+	if sub.open {
+		err = begun(err) // another's token has been declared dead
+	}
 	return token, r.outcome == outcomeOK, err
 }
 
