@@ -4,7 +4,6 @@
 package domain
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -45,8 +44,7 @@ func (q ApplyRenewal) step(s State, now time.Time, _ IDs) (State, Result) {
 	case len(against) > 0:
 		return s, fails(&RefusedError{Ineligibilities: against})
 	case renewal.Outcome == RenewalApplied:
-		d.Used++
-		renewal.Cycle = d.Used
+		d.use(&renewal)
 	}
 	r.Subscription = &d
 	next := *c.settledBy(q.RequestID, q.identity())
@@ -110,47 +108,17 @@ func (s State) subscriptionHolder(subscription string, now time.Time) Redemption
 	return RedemptionName{}
 }
 
-// firstRenewal returns the first renewal of a redemption that took something off, or
-// nil.
-func (c *couponRecord) firstRenewal(n RedemptionName) *Renewal {
-	for _, r := range c.renewals {
-		if r.Redemption == n && r.Outcome == RenewalApplied {
-			return r
-		}
-	}
-	return nil
-}
-
-// checkRenewals returns what must never be: an invoice that was answered twice, or
-// cycles that were not used by exactly one thing each, or more of them than there
-// are.
+// checkRenewals returns what must never be of the discounts and the invoices of c.
 func (c *couponRecord) checkRenewals() error {
 	for _, r := range c.ledger {
-		if r.Subscription == nil {
-			continue
-		}
-		used := int64(0) // the first by the redemption's own order
-		if first := c.firstRenewal(r.Name); r.Subscription.Used > 0 && (first == nil || first.Cycle != 1) {
-			used = 1
-		}
-		seen := map[string]bool{}
+		var answers []*Renewal
 		for _, renewal := range c.renewals {
-			if renewal.Redemption != r.Name {
-				continue
-			}
-			if seen[renewal.InvoiceID] {
-				return fmt.Errorf("the invoice %s of %s was answered twice", renewal.InvoiceID, r.Name)
-			}
-			seen[renewal.InvoiceID] = true
-			if renewal.Outcome != RenewalApplied {
-				continue
-			}
-			if used++; renewal.Cycle != used {
-				return fmt.Errorf("the invoice %s of %s used cycle %d as the %dth", renewal.InvoiceID, r.Name, renewal.Cycle, used)
+			if renewal.Redemption == r.Name {
+				answers = append(answers, renewal)
 			}
 		}
-		if d := r.Subscription; used != d.Used || d.Cycles > 0 && used > d.Cycles {
-			return fmt.Errorf("%s says %d of %d cycles are used, its invoices %d", r.Name, d.Used, d.Cycles, used)
+		if err := CheckDiscount(r, answers); err != nil {
+			return err
 		}
 	}
 	return nil

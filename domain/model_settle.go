@@ -216,8 +216,7 @@ func (c *couponRecord) countSpent() map[Currency]Spending {
 		if spent == nil {
 			spent = map[Currency]Spending{}
 		}
-		sum := spent[currency]
-		spent[currency] = Spending{sum.TotalMinor + one.TotalMinor, sum.ScopedMinor + one.ScopedMinor}
+		spent[currency] = spent[currency].plus(one)
 	}
 	for _, r := range c.ledger {
 		if one := r.Spent(); one != (Spending{}) {

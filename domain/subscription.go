@@ -6,6 +6,7 @@ package domain
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -48,6 +49,9 @@ type SubscriptionDiscount struct {
 	// for DurationOnce, 0 without limit. Used counts those that it was taken off.
 	Cycles int64
 	Used   int64
+	// Renewed is what invoices were given, by currency; the redemption's own order is
+	// not among them.
+	Renewed map[Currency]Spending
 	// EndedTime is when it was stopped, or when the first invoice came after all
 	// cycles were used. It is zero while neither has happened.
 	EndedTime time.Time
@@ -206,6 +210,17 @@ type Renewal struct {
 	// some products only.
 	ScopedAmountMinor int64
 	CreateTime        time.Time
+}
+
+// use uses a cycle for a renewal and numbers it.
+func (d *SubscriptionDiscount) use(r *Renewal) {
+	d.Used++
+	r.Cycle = d.Used
+	d.Renewed = maps.Clone(d.Renewed)
+	if d.Renewed == nil {
+		d.Renewed = map[Currency]Spending{}
+	}
+	d.Renewed[r.Discount.Currency] = d.Renewed[r.Discount.Currency].plus(r.Spent())
 }
 
 // Spent returns what the renewal takes up of a budget.

@@ -34,7 +34,7 @@ import (
 // committed, l released; v voided has the amount, the request id and the reason
 // after it, separated by noteSeparator. Two have no instant: x has the context, and
 // s, what a subscription keeps, is cycles used, cycles in all, when it ended in
-// milliseconds, the duration, the months and the subscription's id. Kinds to come are
+// milliseconds, what renewals have taken off by currency, the duration, the months and the subscription's id. Kinds to come are
 // passed over. No field can
 // hold a separator: all texts were checked for control characters when the request
 // came in.
@@ -88,7 +88,7 @@ func recordText(r *domain.Redemption) string {
 	if s := r.Subscription; s != nil {
 		text(strings.Join([]string{
 			noteSubscription + strconv.FormatInt(s.Used, 10), strconv.FormatInt(s.Cycles, 10), millis(s.EndedTime),
-			strconv.Itoa(int(s.Duration)), strconv.Itoa(int(s.Months)), s.SubscriptionID,
+			renewedText(s.Renewed), strconv.Itoa(int(s.Duration)), strconv.Itoa(int(s.Months)), s.SubscriptionID,
 		}, noteSeparator))
 	}
 	return b.String()
@@ -201,10 +201,10 @@ func (n *numbers) note(r *domain.Redemption, text string) {
 		r.Voids = append(r.Voids, domain.Void{Time: n.instant(at), AmountMinor: n.parse(parts[1]), RequestID: parts[2], Reason: parts[3]})
 	case kind == noteContext:
 		r.Context = domain.UseContext(n.parse(at))
-	case kind == noteSubscription && len(parts) == 6:
+	case kind == noteSubscription && len(parts) == 7:
 		r.Subscription = &domain.SubscriptionDiscount{
-			SubscriptionID: parts[5], Duration: domain.Duration(n.parse(parts[3])), Months: int32(n.parse(parts[4])),
-			Cycles: n.parse(parts[1]), Used: n.parse(at),
+			SubscriptionID: parts[6], Duration: domain.Duration(n.parse(parts[4])), Months: int32(n.parse(parts[5])),
+			Cycles: n.parse(parts[1]), Used: n.parse(at), Renewed: n.renewed(parts[3]),
 		}
 		if parts[2] != "" {
 			r.Subscription.EndedTime = time.UnixMilli(n.parse(parts[2])).UTC()

@@ -158,3 +158,31 @@ func parseRenewal(name domain.RedemptionName, text string) (*domain.Renewal, err
 	}
 	return r, nil
 }
+
+// renewedText is what renewals have taken off as a record has it: "EUR 250 0,USD 5 5",
+// the total and the part of it for the products of a budget.
+func renewedText(renewed map[domain.Currency]domain.Spending) string {
+	var each []string
+	for currency, sum := range renewed {
+		each = append(each, fmt.Sprintf("%s %d %d", currency, sum.TotalMinor, sum.ScopedMinor))
+	}
+	slices.Sort(each)
+	return strings.Join(each, ",")
+}
+
+// renewed reads what renewedText or the script has written.
+func (n *numbers) renewed(text string) map[domain.Currency]domain.Spending {
+	if text == "" {
+		return nil
+	}
+	out := map[domain.Currency]domain.Spending{}
+	for each := range strings.SplitSeq(text, ",") {
+		f := strings.Split(each, " ")
+		if len(f) != 3 {
+			n.err = fmt.Errorf("taken off by renewals: %q", text)
+			return nil
+		}
+		out[domain.Currency(f[0])] = domain.Spending{TotalMinor: n.parse(f[1]), ScopedMinor: n.parse(f[2])}
+	}
+	return out
+}

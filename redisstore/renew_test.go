@@ -323,3 +323,34 @@ func TestOnlyWhatIsRedeemedHasADiscount(t *testing.T) {
 		}
 	})
 }
+
+// TestRecordSaysWhatRenewalsHaveTakenOff has renewals in two currencies, for a budget
+// for some products: by the ledger alone what was spent can be told.
+func TestRecordSaysWhatRenewalsHaveTakenOff(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", lasting(domain.DurationForever, 0), func(c *domain.Coupon) {
+			for _, currency := range []domain.Currency{"EUR", "USD"} {
+				c.Budgets = append(c.Budgets, domain.Budget{Limit: domain.Money{Currency: currency, AmountMinor: 1 << 40}, Products: []string{"product"}})
+			}
+		}))
+		r := e.redeem(byCoupon("r", "a", forSubscription("sub"), withOrder(orderOf(400))))
+		for i, currency := range []domain.Currency{"EUR", "USD", "EUR", "USD"} {
+			invoice := invoiceOf(fmt.Sprint("i", i), 1_000)
+			invoice.Order.Currency = currency
+			invoice.Order.Lines = append(invoice.Order.Lines, domain.OrderLine{ID: "other", ProductID: "other", UnitAmountMinor: 2_000, Quantity: 1})
+			e.renewed(fmt.Sprint("n", i), r.Name, invoice)
+		}
+		got, err := e.Redemption(e.ctx(), r.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[domain.Currency]domain.Spending{"EUR": {TotalMinor: 1_500, ScopedMinor: 500}, "USD": {TotalMinor: 1_500, ScopedMinor: 500}}
+		if diff := cmp.Diff(want, got.Subscription.Renewed); diff != "" {
+			t.Errorf("renewed (-want +got):\n%s", diff)
+		}
+		want["EUR"] = domain.Spending{TotalMinor: 1_600, ScopedMinor: 600}
+		if diff := cmp.Diff(want, e.coupon("a").Spent); diff != "" {
+			t.Errorf("spent (-want +got):\n%s", diff)
+		}
+	})
+}

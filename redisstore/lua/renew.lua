@@ -46,7 +46,7 @@ local function take(o, r, d)
     end
     return 'limit', table.concat({ short, b.due, left or '' }, ' ')
   end
-  d.used = d.used + 1
+  subscription_use(d, o.currency, o.amount, o.scoped)
   subscription_write(r, d)
   ledger_write(ledger, o.position, page_size, ledger_text(r))
   books_spend(b, o.currency, o.amount, o.scoped)
