@@ -51,7 +51,7 @@ test: ## Run all tests with the race detector; installs redis-server if missing.
 .PHONY: torture
 torture: ## Run the long forms of the tests: storms, kills, faults; then fuzz.
 	@tools/ensure redis cc
-	@TORTURE=1 tools/run-tests -race -timeout=2h ./...
+	@TORTURE=1 tools/run-tests -race -timeout=4h ./...
 	@$(MAKE) fuzz
 
 .PHONY: fuzz

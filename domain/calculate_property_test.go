@@ -92,7 +92,7 @@ func checkUnitCaps(t interface{ Errorf(string, ...any) }, d *AppliedDiscount, te
 	}
 }
 
-func TestEveryDiscountStaysWithinItsBoundsAndSumsExactly(t *testing.T) {
+func TestP9EveryDiscountStaysWithinItsBoundsAndSumsExactly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		o, terms := drawOrder(t, 8, 1_000), drawTerms(t)

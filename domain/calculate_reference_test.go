@@ -226,7 +226,7 @@ func checkAgainstReference(t interface{ Errorf(string, ...any) }, terms *Terms, 
 	}
 }
 
-func TestPercentagesAndAmountsAgreeWithTheReference(t *testing.T) {
+func TestP9PercentagesAndAmountsAgreeWithTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		o := drawOrder(t, 6, 5)

@@ -99,16 +99,16 @@ func (i Ineligibility) String() string {
 	case CouponDeleted:
 		return "the coupon was deleted"
 	case CodeMaxRedemptionsReached:
-		return fmt.Sprintf("the promotion code's limit of %d redemptions is reached", i.Limit)
+		return fmt.Sprintf("the promotion code's max_redemptions of %d is reached", i.Limit)
 	case CouponMaxRedemptionsReached:
-		return fmt.Sprintf("the coupon's limit of %d redemptions is reached", i.Limit)
+		return fmt.Sprintf("the coupon's max_redemptions of %d is reached", i.Limit)
 	case CustomerMaxRedemptionsReached:
-		return fmt.Sprintf("the limit of %d redemptions per customer is reached", i.Limit)
+		return fmt.Sprintf("the max_redemptions_per_customer of %d is reached", i.Limit)
 	case PeriodLimitReached:
 		if i.At.IsZero() {
-			return fmt.Sprintf("the limit of %d redemptions in the period of the reservation is reached", i.Limit)
+			return fmt.Sprintf("max_redemptions of %d is reached in the period of the reservation", i.Limit)
 		}
-		return fmt.Sprintf("the limit of %d redemptions is reached until %s", i.Limit, i.At.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("max_redemptions of %d per period is reached until %s", i.Limit, i.At.UTC().Format(time.RFC3339))
 	case FullyReserved:
 		return "everything that is left is reserved"
 	case BudgetExhausted:

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Equal reports whether s and t hold the same. States that came from one another
@@ -63,6 +64,9 @@ func (c *couponRecord) checkLedger() error {
 }
 
 func (c *couponRecord) checkCounters() error {
+	if spent := c.countSpent(); !maps.Equal(c.Spent, spent) {
+		return fmt.Errorf("%s counts as spent %v, its ledger %v", c.ID, c.Spent, spent)
+	}
 	redeemed, held := c.countLedger("")
 	if c.Redeemed != redeemed || c.Held != held {
 		return fmt.Errorf("%s counts %d redeemed and %d held, its ledger %d and %d", c.ID, c.Redeemed, c.Held, redeemed, held)
@@ -113,8 +117,10 @@ func (s State) checkHolders() error {
 
 // CheckSuccessor returns what must never happen from one state to the next, or
 // what must never be in the latter: nothing is lost, the ledger only grows, what
-// is terminal stays, a change has a new version, and no limit is passed. Only
-// lowering a limit can leave more used than it allows.
+// is terminal stays, a redemption changes its state as docs/states.md draws it, a
+// commit never raises what was reserved and nothing more is voided than was
+// granted, a change has a new version, and no limit is passed. Only lowering a
+// limit can leave more used than it allows.
 func (s State) CheckSuccessor(next State) error {
 	for _, was := range s.coupons {
 		is := next.coupon(was.ID)
@@ -141,6 +147,15 @@ func (c *couponRecord) checkSuccessor(is *couponRecord) error {
 		if is.ledger[i].Name != r.Name || is.ledger[i].Fingerprint != r.Fingerprint {
 			return fmt.Errorf("%s is no longer what it was", r.Name)
 		}
+		if err := r.checkSuccessor(is.ledger[i]); err != nil {
+			return err
+		}
+		// An expired one that is committed takes what it needs anew.
+		if !r.counts() && is.ledger[i].counts() {
+			if err := is.checkLimits(is.ledger[i]); err != nil {
+				return err
+			}
+		}
 	}
 	for _, was := range c.codes {
 		p := is.promotionCode(was.Name.ID)
@@ -163,6 +178,27 @@ func (c *couponRecord) checkSuccessor(is *couponRecord) error {
 	return nil
 }
 
+// becomes has the states that each state of a redemption can be followed by.
+var becomes = map[RedemptionState]string{RedemptionReserved: "RLE", RedemptionExpired: "R", RedemptionRedeemed: "V"}
+
+func (r *Redemption) checkSuccessor(is *Redemption) error {
+	total := func(r *Redemption) int64 {
+		if r.Discount == nil {
+			return 0
+		}
+		return r.Discount.TotalAmountMinor
+	}
+	switch {
+	case is.State != r.State && !strings.ContainsRune(becomes[r.State], rune(is.State)):
+		return fmt.Errorf("%s went from %s to %s", r.Name, r.State, is.State)
+	case total(is) > total(r):
+		return fmt.Errorf("%s was granted %d and then %d", r.Name, total(r), total(is))
+	case is.VoidedAmountMinor < r.VoidedAmountMinor || is.VoidedAmountMinor > total(is):
+		return fmt.Errorf("of %s, %d of %d are voided after %d", r.Name, is.VoidedAmountMinor, total(is), r.VoidedAmountMinor)
+	}
+	return nil
+}
+
 // checkLimits holds every limit that a new redemption was subject to against what
 // is used now.
 func (c *couponRecord) checkLimits(r *Redemption) error {
@@ -178,6 +214,19 @@ func (c *couponRecord) checkLimits(r *Redemption) error {
 		if over(c.MaxRedemptionsPerCustomer, used.OfCoupon) || p != nil && over(p.MaxRedemptionsPerCustomer, used.OfPromotionCode) {
 			return fmt.Errorf("%s passed the limit of its customer", r.Name)
 		}
+	}
+	uses := c.countPeriods()
+	for _, period := range r.Periods {
+		if uses[period.Key] > period.Limit {
+			return fmt.Errorf("%s passed a limit of %d in its period", r.Name, period.Limit)
+		}
+	}
+	if r.Discount == nil {
+		return nil
+	}
+	b := c.BudgetIn(r.Discount.Currency)
+	if b != nil && b.Counted(r.Spent()) > 0 && b.Counted(c.Spent[r.Discount.Currency]) > b.Limit.AmountMinor {
+		return fmt.Errorf("%s passed the budget of %d", r.Name, b.Limit.AmountMinor)
 	}
 	return nil
 }

@@ -78,9 +78,12 @@ func (s State) Hash() uint64 {
 		}
 	}
 	for _, c := range s.coupons {
-		mix(c.Version, c.Redeemed, int64(len(c.ledger)), int64(len(c.requests)), int64(len(c.renewals)))
+		mix(c.Version, c.Redeemed, c.Held, int64(len(c.ledger)), int64(len(c.requests)), int64(len(c.settled)), int64(len(c.renewals)))
 		for _, p := range c.codes {
-			mix(int64(p.State), p.Version, p.Redeemed)
+			mix(int64(p.State), p.Version, p.Redeemed, p.Held)
+		}
+		for _, r := range c.ledger {
+			mix(int64(r.State), r.VoidedAmountMinor)
 		}
 	}
 	return h

@@ -213,6 +213,7 @@ func TestCheckFindsWhatMustNeverBe(t *testing.T) {
 		"a coupon's counter above the ledger": func(c *couponRecord) { c.Redeemed++ },
 		"a coupon's counter below the ledger": func(c *couponRecord) { c.Redeemed-- },
 		"a hold that is in no ledger":         func(c *couponRecord) { c.Held++ },
+		"an amount that is in no ledger":      func(c *couponRecord) { c.Spent = map[Currency]Spending{"EUR": {TotalMinor: 1}} },
 		"a code's counter":                    func(c *couponRecord) { c.codes[0].Redeemed++ },
 		"a code's hold":                       func(c *couponRecord) { c.codes[0].Held++ },
 		"an entry that counts no more":        func(c *couponRecord) { c.ledger[0].State = RedemptionVoided },
@@ -285,6 +286,14 @@ func TestCheckSuccessorFindsWhatMustNeverHappen(t *testing.T) {
 			}
 		}
 	}
+	// become puts the only redemption into another state, counters included.
+	become := func(c *couponRecord, state RedemptionState) {
+		other := *c.ledger[0]
+		other.State = state
+		c.ledger = []*Redemption{&other}
+		c.Redeemed, c.Held = c.countLedger("")
+		code(c, name, func(p *PromotionCodeSnapshot) { p.Redeemed, p.Held = c.countLedger(name.ID) })
+	}
 	for name, tc := range map[string]struct {
 		do func(c *couponRecord)
 		ok bool
@@ -315,6 +324,16 @@ func TestCheckSuccessorFindsWhatMustNeverHappen(t *testing.T) {
 				c.ledger = []*Redemption{&other}
 			}, false,
 		},
+		"a use that was reserved again": {func(c *couponRecord) { become(c, RedemptionReserved) }, false},
+		"a use that expires":            {func(c *couponRecord) { become(c, RedemptionExpired) }, false},
+		"a use that is voided":          {func(c *couponRecord) { become(c, RedemptionVoided) }, true},
+		"more voided than granted": {
+			func(c *couponRecord) {
+				other := *c.ledger[0]
+				other.VoidedAmountMinor = 1
+				c.ledger = []*Redemption{&other}
+			}, false,
+		},
 		"a code gone": {func(c *couponRecord) { c.codes = c.codes[:1] }, false},
 		"a deleted code revived": {
 			func(c *couponRecord) {
@@ -338,6 +357,12 @@ func TestCheckSuccessorFindsWhatMustNeverHappen(t *testing.T) {
 		if err := w.s.CheckSuccessor(w.s.withCoupon(&c)); (err == nil) != tc.ok {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	voided := *w.s.coupon("c")
+	voided.codes = slices.Clone(voided.codes)
+	become(&voided, RedemptionVoided)
+	if err := w.s.withCoupon(&voided).CheckSuccessor(w.s); err == nil {
+		t.Error("a use that is back from a void is not found")
 	}
 	if err := w.s.CheckSuccessor(State{}); err == nil {
 		t.Error("a coupon that is gone is not found")

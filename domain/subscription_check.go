@@ -9,6 +9,19 @@ import (
 	"slices"
 )
 
+// checkRecord returns what is wrong with what a record says of a discount, or "".
+func (d *SubscriptionDiscount) checkRecord() string {
+	if d.Cycles > 0 && d.Used > d.Cycles {
+		return fmt.Sprintf("has used %d of %d cycles", d.Used, d.Cycles)
+	}
+	for currency, sum := range d.Renewed {
+		if sum.TotalMinor <= 0 || sum.ScopedMinor < 0 || sum.ScopedMinor > sum.TotalMinor {
+			return fmt.Sprintf("has %+v of %s taken off renewals", sum, currency)
+		}
+	}
+	return ""
+}
+
 // CheckDiscount returns what must never be of the discount of a redemption and all
 // answers about its invoices, in any order: an invoice that was answered twice, a
 // cycle that was not used by exactly one thing, more cycles used than there are, or

@@ -173,7 +173,7 @@ func TestBudgetThatIsAddedLaterCountsWhatCameBefore(t *testing.T) {
 	})
 }
 
-func TestBudgetIsNeverPassedByACrowd(t *testing.T) {
+func TestP1BudgetIsNeverPassedByACrowd(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		for _, grant := range []bool{false, true} {
 			id := domain.CouponID(fmt.Sprint("grant-", grant))
@@ -262,7 +262,7 @@ func TestPeriodLimitPerCustomerAndOfACode(t *testing.T) {
 	})
 }
 
-func TestPeriodLimitIsNeverPassedByACrowd(t *testing.T) {
+func TestP1PeriodLimitIsNeverPassedByACrowd(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a", periodLimits(domain.PeriodLimit{Period: domain.PeriodDay, MaxRedemptions: 5})))
 		var won atomic.Int64

@@ -15,7 +15,7 @@ import (
 	"github.com/discountd/discountd/internal/redistest"
 )
 
-// TestClaimProtocol goes through schedules of the claim protocol: the real Store
+// TestP5ClaimProtocol goes through schedules of the claim protocol: the real Store
 // and its real scripts on a real Redis, one command at a time, in every order in
 // which the commands of the clients can reach it. At each moment of a schedule
 //
@@ -32,7 +32,7 @@ import (
 // command again.
 //
 // All scenarios are explored under TORTURE, a sample of them otherwise.
-func TestClaimProtocol(t *testing.T) {
+func TestP5ClaimProtocol(t *testing.T) {
 	t.Parallel()
 	x := newExplorer(t)
 	random := rand.New(rand.NewPCG(1, 1)) // the same sample every time
@@ -43,10 +43,13 @@ func TestClaimProtocol(t *testing.T) {
 		x.run(t, sample(random, x.twoClients(1), longForm(60, every)))
 	})
 	t.Run("two clients with two calls each", func(t *testing.T) {
-		x.run(t, x.someOf(random, 2, 2, longForm(30, 2_000)))
+		x.run(t, x.someOf(random, 2, 2, 0, longForm(30, 2_000)))
 	})
 	t.Run("three clients", func(t *testing.T) {
-		x.run(t, x.someOf(random, 3, 1, longForm(15, 1_500)))
+		x.run(t, x.someOf(random, 3, 1, 0, longForm(15, 1_500)))
+	})
+	t.Run("three clients and a mishap", func(t *testing.T) {
+		x.run(t, x.someOf(random, 3, 1, 1, longForm(5, 300)))
 	})
 }
 
@@ -107,8 +110,8 @@ func (x *explorer) twoClients(mishaps int8) []scenario {
 	return out
 }
 
-// someOf are scenarios with clients of some calls each, at random.
-func (x *explorer) someOf(random *rand.Rand, clients, calls, n int) []scenario {
+// someOf are scenarios with clients of some calls each and some mishaps, at random.
+func (x *explorer) someOf(random *rand.Rand, clients, calls int, mishaps int8, n int) []scenario {
 	var out []scenario
 	all := settings()
 	for len(out) < n {
@@ -125,7 +128,7 @@ func (x *explorer) someOf(random *rand.Rand, clients, calls, n int) []scenario {
 				programs[c] = append(programs[c], choice[random.IntN(len(choice))])
 			}
 		}
-		out = append(out, newScenario(g, world, 0, programs...))
+		out = append(out, newScenario(g, world, mishaps, programs...))
 	}
 	return out
 }

@@ -41,7 +41,7 @@ func (s *Store) CreateCoupon(ctx context.Context, cmd domain.CreateCoupon) (doma
 	case exists && st.reused != nil:
 		return domain.CouponView{}, st.reused
 	case exists && st.done != nil:
-		return couponView(st.Coupon, now), nil
+		return confirmCommand(ctx, s, c.ID, req, couponView(st.Coupon, now))
 	}
 	taken := &domain.AlreadyExistsError{Type: domain.CouponResource, Name: c.ID.String()}
 	var v domain.Violations
@@ -123,7 +123,7 @@ func (s *Store) changeCoupon(
 		case st.reused != nil:
 			return domain.CouponView{}, st.reused
 		case st.done != nil:
-			return couponView(st.Coupon, s.now()), nil
+			return confirmCommand(ctx, s, id, req, couponView(st.Coupon, s.now()))
 		}
 		c := st.Coupon
 		write, err := change(&c, s.now())
@@ -193,7 +193,7 @@ func (r commandRequest) done(remembered string) (*doneCommand, error) {
 // fails with ErrRequestIDReused when another command has used it meanwhile.
 func (s *Store) noteCommand(ctx context.Context, c domain.CouponID, req commandRequest, code domain.PromotionCodeID) error {
 	if req.id == "" {
-		return nil
+		return s.confirm(ctx, s.keys.head(c), "v")
 	}
 	r, err := s.run(ctx, commandNote, []string{s.keys.commands(c)}, requestKey(req.id), req.fingerprint, string(code))
 	if err == nil && r.outcome == outcomeReused {

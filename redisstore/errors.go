@@ -82,7 +82,10 @@ func refused(err error) bool {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return true
 	}
-	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) || errors.Is(err, errStoreChanged) {
+	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) {
+		return true
+	}
+	if _, fenced := errors.AsType[*fencedError](err); fenced {
 		return true
 	}
 	if !isRedisError(err) {
@@ -126,16 +129,30 @@ func (witnessing) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
-			w.lost.Store(true)
-		}
+		note(ctx, err)
 		return err
 	}
 }
 
-// ProcessPipelineHook implements redis.Hook.
+// ProcessPipelineHook implements redis.Hook. The first command of a pipeline is the
+// one that has an effect.
 func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		first := cmds[0].Err()
+		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && first == nil && err != nil {
+			w.lost.Store(true) // it was executed, and what came after it failed
+		}
+		note(ctx, first)
+		return err
+	}
+}
+
+// note tells the witness of ctx, if there is one, how an attempt has ended.
+func note(ctx context.Context, err error) {
+	if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
+		w.lost.Store(true)
+	}
 }
 
 // connectionLost reports whether a connection broke, so that the command may or

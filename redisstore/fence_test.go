@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -87,6 +88,29 @@ var calls = map[string]func(ctx context.Context, s *Store, p domain.PromotionCod
 		_, err := s.Redeem(ctx, byCode(newID(), "X"))
 		return err
 	},
+	"Reserve": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		return err
+	},
+	"Commit": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		r, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		if err == nil {
+			_, err = s.Commit(ctx, domain.CommitRedemption{RequestID: newID(), Name: r.Name})
+		}
+		return err
+	},
+	"Release": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		r, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		if err == nil {
+			_, err = s.Release(ctx, domain.ReleaseRedemption{RequestID: newID(), Name: r.Name})
+		}
+		return err
+	},
+	"Void": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
+		name := domain.RedemptionName{Coupon: p.Coupon, ID: domain.NewRedemptionID(1, "first")}
+		_, err := s.Void(ctx, domain.VoidRedemption{RequestID: newID(), Name: name, Amount: pointer(int64(1))})
+		return err
+	},
 	"Redemption": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
 		_, err := s.Redemption(ctx, domain.RedemptionName{Coupon: p.Coupon, ID: domain.NewRedemptionID(1, "first")})
 		return err
@@ -140,12 +164,12 @@ func TestStoreThatLostItsDataRefusesToServeUntilItIsBack(t *testing.T) {
 		var log bytes.Buffer
 		e.logger = slog.New(slog.NewTextHandler(&log, nil))
 		p := prepareCalls(e)
-		meta := e.admin.HGetAll(e.ctx(), e.keys.meta()).Val()
 		for name, lose := range map[string]func() error{
 			"empty":       func() error { return e.admin.Del(e.ctx(), e.keys.meta()).Err() },
 			"another one": func() error { return e.admin.HSet(e.ctx(), e.keys.meta(), "id", "another").Err() },
 		} {
 			log.Reset()
+			meta := e.admin.HGetAll(e.ctx(), e.keys.meta()).Val()
 			if err := lose(); err != nil {
 				t.Fatal(err)
 			}

@@ -146,6 +146,9 @@ func (e *env) dumpOf(what string) map[string]string {
 		mu.Lock()
 		defer mu.Unlock()
 		for i, text := range texts {
+			if strings.HasSuffix(keys[i], ":{m}:w") {
+				continue // which servers have pinged
+			}
 			out[strings.TrimPrefix(keys[i], e.prefix+":")] = text
 		}
 		return err
@@ -176,14 +179,17 @@ func dumpKeys(ctx context.Context, c redis.UniversalClient, keys []string) ([]st
 	var values []interface{ Result() (any, error) }
 	_, err = c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, k := range keys {
-			switch kind := kinds[i].(*redis.StatusCmd).Val(); kind {
-			case "string":
+			switch kind := kinds[i].(*redis.StatusCmd).Val(); {
+			case strings.HasSuffix(k, ":{m}") && kind == "hash":
+				// Every ping advances the sequence that is kept there, too.
+				values = append(values, p.Do(ctx, "hmget", k, "id", "layout", "buckets", "hash_key"))
+			case kind == "string":
 				values = append(values, p.Do(ctx, "get", k))
-			case "hash":
+			case kind == "hash":
 				values = append(values, p.Do(ctx, "hgetall", k))
-			case "list":
+			case kind == "list":
 				values = append(values, p.Do(ctx, "lrange", k, 0, -1))
-			case "zset":
+			case kind == "zset":
 				values = append(values, p.Do(ctx, "zrange", k, 0, -1))
 			default:
 				return errors.New("a key of type " + kind)

@@ -33,6 +33,9 @@ const (
 // meta is what all servers of the store agree on.
 func (k keys) meta() string { return k.prefix + ":{m}" }
 
+// servers holds how far each server has seen the store come.
+func (k keys) servers() string { return k.meta() + ":w" }
+
 // head holds a coupon's counters beside its limits.
 func (k keys) head(c domain.CouponID) string { return k.coupon(c, "n") }
 
@@ -50,7 +53,7 @@ func (k keys) promotionBuckets(c domain.CouponID) string { return k.coupon(c, "p
 
 // promotionDefinitions holds the configurations of the same promotion codes.
 func (k keys) promotionDefinitions(c domain.CouponID, bucket string) string {
-	return k.coupon(c, "q:"+bucket)
+	return k.promotionDefinitionBuckets(c) + ":" + bucket
 }
 
 // commands holds the request ids of CouponService.
@@ -76,6 +79,13 @@ func (k keys) ledger(c domain.CouponID) string { return k.coupon(c, "l") }
 func (k keys) ledgerPage(c domain.CouponID, page int64) string {
 	return k.ledger(c) + ":" + strconv.FormatInt(page, 10)
 }
+
+// ledgerChanges lists the records that were changed while an audit reads.
+func (k keys) ledgerChanges(c domain.CouponID) string { return k.ledger(c) + ":w" }
+
+// promotionDefinitionBuckets is what the keys of the buckets of configurations
+// begin with.
+func (k keys) promotionDefinitionBuckets(c domain.CouponID) string { return k.coupon(c, "q") }
 
 func (k keys) coupon(c domain.CouponID, what string) string {
 	return k.prefix + ":{c:" + string(c) + "}:" + what

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/discountd/discountd/domain"
+	"github.com/discountd/discountd/internal/redistest"
 )
 
 func TestSlotIsTheOneOfACluster(t *testing.T) {
@@ -18,7 +19,7 @@ func TestSlotIsTheOneOfACluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := slotOf(key); got != int(want) {
+		if got := redistest.Slot(key); got != int(want) {
 			t.Errorf("%q is in slot %d, and here it is %d", key, want, got)
 		}
 	}
@@ -33,7 +34,7 @@ func TestKeysOfACouponAreInOneSlotAndDifferFromOneAnother(t *testing.T) {
 			k.commands(c), k.requests(c), k.customers(c), k.ledger(c), k.ledgerPage(c, 0), k.ledgerPage(c, 10),
 		}
 		for _, key := range of {
-			if slotOf(key) != slotOf(of[0]) {
+			if redistest.Slot(key) != redistest.Slot(of[0]) {
 				t.Errorf("%s and %s are in different slots", key, of[0])
 			}
 			if seen[key] || !strings.HasPrefix(key, "d1:") {

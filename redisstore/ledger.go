@@ -141,7 +141,7 @@ func (n *numbers) instant(s string) time.Time {
 func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.Redemption, error) {
 	f := strings.Split(text, "\t")
 	var n numbers
-	if len(f) < recordFields || len(f[0]) != 1 || n.parse(f[recordFields-1]) > int64(len(f)-recordFields)/2 {
+	if len(f) < recordFields || len(f[0]) != 1 || n.parse(f[recordFields-1]) > int64(len(f)-recordFields)/2 || n.parse(f[recordFields-1]) < 0 {
 		return nil, fmt.Errorf("redisstore: record %d of %s: %q", position, coupon, text)
 	}
 	r := &domain.Redemption{

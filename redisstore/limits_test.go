@@ -115,7 +115,7 @@ func TestLimitIsReachedAndNotPassed(t *testing.T) {
 	}
 }
 
-func TestManyAtOnceTakeWhatALimitLeaves(t *testing.T) {
+func TestP1ManyAtOnceTakeWhatALimitLeaves(t *testing.T) {
 	for name, limit := range limitCases {
 		t.Run(name, func(t *testing.T) {
 			limits := []int64{1, 7, 50, 1000}

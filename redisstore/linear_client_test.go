@@ -20,6 +20,8 @@ const (
 	aroundOneCode theme = "code"
 	// aroundOneCoupon is redemptions against limits that change.
 	aroundOneCoupon theme = "coupon"
+	// aroundReservations is what ends them, voids, and budgets, while time goes on.
+	aroundReservations theme = "reservation"
 )
 
 // stormClient makes random calls and tells what came of them.
@@ -33,6 +35,10 @@ type stormClient struct {
 	tell func(happening)
 	// known are the promotion codes that clients of this process know of.
 	known *stormCodes
+	// time, if set, goes on between calls.
+	time *commonTime
+	// harm, if set, is done to the client's connections in some of its calls.
+	harm *harmer
 
 	group    string
 	made     int
@@ -41,8 +47,9 @@ type stormClient struct {
 
 // stormCodes are promotion codes by group. It is safe for concurrent use.
 type stormCodes struct {
-	mu    sync.Mutex
-	codes map[string][]domain.PromotionCodeName
+	mu          sync.Mutex
+	codes       map[string][]domain.PromotionCodeName
+	redemptions map[string][]domain.RedemptionName
 }
 
 func (k *stormCodes) add(group string, n domain.PromotionCodeName) {
@@ -67,19 +74,26 @@ func (k *stormCodes) pick(group string, random *rand.Rand) (domain.PromotionCode
 
 // enter makes the coupons of a group, unless another client was faster. They and
 // the group's code have the group's name in theirs.
-func (c *stormClient) enter(ctx context.Context, group string) {
+func (c *stormClient) enter(ctx context.Context, th theme, group string) {
 	c.group, c.requests = group, nil
 	for i := range 2 {
-		c.call(ctx, request{Kind: "create coupon", Coupon: couponOf(group, i), Limit: int64(i * 6)})
+		q := request{Kind: "create coupon", Coupon: couponOf(group, i), Limit: int64(i * 6)}
+		if th == aroundReservations && i == 0 {
+			q.Budget = 6_000
+		}
+		c.call(ctx, q)
 	}
 }
 
 // about makes a random call.
 func (c *stormClient) about(ctx context.Context, th theme) {
-	if th == aroundOneCode {
+	switch th {
+	case aroundOneCode:
 		c.call(ctx, c.aboutCode())
-	} else {
+	case aroundOneCoupon:
 		c.call(ctx, c.aboutCoupon())
+	case aroundReservations:
+		c.call(ctx, c.aboutReservation())
 	}
 }
 
@@ -88,14 +102,20 @@ func couponOf(group string, i int) domain.CouponID {
 }
 
 func (c *stormClient) call(ctx context.Context, q request) {
-	h := happening{Client: c.number, Group: c.group, Began: c.look(), Request: q}
+	defer c.time.stands(c.random)()
+	h := happening{Client: c.number, Group: c.group, Now: c.time.now(), Began: c.look(), Request: q}
 	c.tell(h)
+	heal := c.harm.arm(c.random)
 	r := carryOut(ctx, c.store, q.command())
+	heal()
 	h.Answer = answerTo(q, r)
 	if v, ok := r.Value.(domain.PromotionCodeView); ok && q.Kind == "create" {
 		c.known.add(c.group, v.Name)
 	}
-	if q.Kind == "redeem" {
+	if v, ok := r.Value.(domain.Redemption); ok && (q.Kind == "redeem" || q.Kind == "reserve") {
+		c.known.addRedemption(c.group, v.Name)
+	}
+	if isNewUse(q) || isSettlement(q) {
 		c.requests = append(c.requests, q)
 	}
 	h.Ended = c.look()

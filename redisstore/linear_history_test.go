@@ -33,6 +33,11 @@ type request struct {
 	ID       string // of the request
 	Tag      string // of a creation, by which it is found when it was not acknowledged
 	Limit    int64  // 0 is none
+	Budget   int64  // 0 is none
+	// Redemption is the one to commit, release or void, for Amount unless it is 0.
+	Redemption domain.RedemptionID
+	Amount     int64
+	TTL        time.Duration
 }
 
 // limit is the request's limit as a command has it.
@@ -41,6 +46,25 @@ func (r request) limit() *int64 {
 		return nil
 	}
 	return &r.Limit
+}
+
+// amount is the request's amount as a command has it.
+func (r request) amount() *int64 {
+	if r.Amount == 0 {
+		return nil
+	}
+	return &r.Amount
+}
+
+func (r request) redemption() domain.RedemptionName {
+	return domain.RedemptionName{Coupon: r.Coupon, ID: r.Redemption}
+}
+
+func (r request) budgets() []domain.Budget {
+	if r.Budget == 0 {
+		return nil
+	}
+	return []domain.Budget{{Limit: euros(r.Budget)}}
 }
 
 func (r request) name() domain.PromotionCodeName {
@@ -52,9 +76,14 @@ func (r request) command() domain.Command {
 	switch r.Kind {
 	case "create coupon":
 		c := percentOff(r.Coupon, func(c *domain.Coupon) { c.MaxRedemptions = r.limit() }, limitedPerCustomerTo(3))
+		if c.Budgets = r.budgets(); c.Budgets != nil {
+			c.PeriodLimits = []domain.PeriodLimit{{Period: domain.PeriodDay, MaxRedemptions: 7}}
+		}
 		return domain.CreateCoupon{RequestID: r.ID, Coupon: c}
 	case "limit coupon":
 		return domain.UpdateCoupon{RequestID: r.ID, ID: r.Coupon, Set: domain.CouponFields{MaxRedemptions: true}, MaxRedemptions: r.limit()}
+	case "budget":
+		return domain.UpdateCoupon{RequestID: r.ID, ID: r.Coupon, Set: domain.CouponFields{Budgets: true}, Budgets: r.budgets()}
 	case "delete coupon":
 		return domain.DeleteCoupon{RequestID: r.ID, ID: r.Coupon}
 	case "get coupon":
@@ -75,7 +104,15 @@ func (r request) command() domain.Command {
 		return domain.UpdatePromotionCode{RequestID: r.ID, Name: r.name(), Set: domain.PromotionCodeFields{MaxRedemptions: true}, MaxRedemptions: r.limit()}
 	case "get":
 		return domain.GetPromotionCode{Name: r.name()}
-	case "redeem", "validate":
+	case "commit":
+		return domain.CommitRedemption{RequestID: r.ID, Name: r.redemption(), Amount: r.amount()}
+	case "release":
+		return domain.ReleaseRedemption{RequestID: r.ID, Name: r.redemption()}
+	case "void":
+		return domain.VoidRedemption{RequestID: r.ID, Name: r.redemption(), Amount: r.amount(), Reason: "refund"}
+	case "get redemption":
+		return domain.GetRedemption{Name: r.redemption()}
+	case "redeem", "validate", "reserve":
 		v := domain.ValidateRequest{Customer: domain.Customer{ID: r.Customer}, Order: orderOf(4_000)}
 		switch {
 		case r.Form != "":
@@ -85,10 +122,14 @@ func (r request) command() domain.Command {
 		default:
 			v.Source.Coupon = r.Coupon
 		}
-		if r.Kind == "validate" {
+		redeem := domain.RedeemRequest{RequestID: r.ID, ValidateRequest: v}
+		switch r.Kind {
+		case "validate":
 			return v
+		case "reserve":
+			return reserveFor(r.TTL, redeem)
 		}
-		return domain.RedeemRequest{RequestID: r.ID, ValidateRequest: v}
+		return redeem
 	}
 	panic("no request of the kind " + r.Kind)
 }
@@ -99,8 +140,10 @@ type happening struct {
 	Client       int
 	Group        string
 	Began, Ended int64 // Ended is 0 when nobody was told
-	Request      request
-	Answer       told
+	// Now is what the clock of all servers showed meanwhile, in milliseconds.
+	Now     int64
+	Request request
+	Answer  told
 }
 
 // told is what a store or the specification returns, as text, without what the
@@ -126,13 +169,15 @@ func answerTo(q request, r domain.Result) told {
 	}
 	switch v := r.Value.(type) {
 	case domain.CouponView:
-		text := fmt.Sprintf("v%d deleted=%t valid=%t redeemed=%d limit=%s", v.Version, v.Deleted, v.Valid, v.Redeemed, limitText(v.MaxRedemptions))
+		text := fmt.Sprintf("v%d deleted=%t valid=%t redeemed=%d reserved=%d limit=%s spent=%v of %v",
+			v.Version, v.Deleted, v.Valid, v.Redeemed, v.Held, limitText(v.MaxRedemptions), v.Spent, v.Budgets)
 		return viewOrChange(q, text, "get coupon", "")
 	case domain.PromotionCodeView:
-		text := fmt.Sprintf("%s %c redeemed=%d limit=%s status=%d", v.Name.ID, v.State, v.Redeemed, limitText(v.MaxRedemptions), v.Status)
+		text := fmt.Sprintf("%s %c redeemed=%d reserved=%d limit=%s status=%d", v.Name.ID, v.State, v.Redeemed, v.Held, limitText(v.MaxRedemptions), v.Status)
 		return viewOrChange(q, text, "get", v.Name.ID)
 	case domain.Redemption:
-		return told{Text: fmt.Sprintf("%s of %q by %q, %d off, %c, v%d", v.Name, v.PromotionCode, v.RequestID, v.Discount.TotalAmountMinor, v.State, v.CouponVersion)}
+		return told{Text: fmt.Sprintf("%s of %q by %q, %d off, %d voided, %c, v%d",
+			v.Name, v.PromotionCode, v.RequestID, v.Discount.TotalAmountMinor, v.VoidedAmountMinor, v.State, v.CouponVersion)}
 	case domain.Evaluation:
 		return told{Text: fmt.Sprintf("%s %s %v %+v", v.Coupon, v.PromotionCode, v.Ineligibilities, v.Discount)}
 	case domain.Listing[domain.Redemption]:
@@ -155,6 +200,7 @@ func viewOrChange(q request, text, read string, id domain.PromotionCodeID) told 
 const (
 	abortedText = "aborted"
 	unknownText = "unknown"
+	awayText    = "unavailable"
 )
 
 func errorText(q request, err error) string {
@@ -165,6 +211,8 @@ func errorText(q request, err error) string {
 		return abortedText
 	case errors.As(err, &away) && away.OutcomeUnknown:
 		return unknownText
+	case away != nil:
+		return awayText
 	case errors.As(err, &held) && held.Code != "":
 		return "held" // by whom is left open when there are several
 	case isError[*domain.RefusedError](err) && q.Form != "":
@@ -221,7 +269,7 @@ func linearModel() porcupine.Model {
 				}
 				return out
 			}
-			if got == abortedText || got == unknownText {
+			if got == abortedText || got == unknownText || got == awayText {
 				out = append(out, s)
 			}
 			for _, o := range s.Outcomes(in.now, in.ids, in.command) {
@@ -255,9 +303,13 @@ func operations(history []happening, left map[string]domain.PromotionCodeView, n
 	gaveWay := whenGivenWay(history, left)
 	for i := range history {
 		h := &history[i]
+		at := now
+		if h.Now != 0 {
+			at = time.UnixMilli(h.Now)
+		}
 		code := cmp.Or(h.Answer.Code, left[h.Request.Tag].Name.ID, "zzzzzzzz")
 		in := linearInput{
-			command: h.Request.command(), request: h.Request, ids: domain.IDs{PromotionCode: code}, now: now,
+			command: h.Request.command(), request: h.Request, ids: domain.IDs{PromotionCode: code}, now: at,
 			mayHaveBeen: h.Answer.Text == abortedText && seenActive(history, h, cmp.Or(h.Request.Code, code)),
 		}
 		op := porcupine.Operation{ClientId: h.Client, Call: h.Began, Return: h.end(), Input: in, Output: cmp.Or(h.Answer.Text, unknownText)}
@@ -312,6 +364,16 @@ func (h *happening) sees(name domain.PromotionCodeName) byte {
 	return 0
 }
 
+// tellsOfThePast reports whether an answer may name a promotion code that was
+// ACTIVE once, and no longer is: that of a redemption.
+func (h *happening) tellsOfThePast() bool {
+	switch h.Request.Kind {
+	case "redeem", "reserve", "commit", "release", "void", "get redemption":
+		return true
+	}
+	return false
+}
+
 // seenActive reports whether, while a call was under way, anybody saw a promotion
 // code as ACTIVE.
 func seenActive(history []happening, h *happening, code domain.PromotionCodeID) bool {
@@ -332,8 +394,8 @@ func whenGivenWay(history []happening, left map[string]domain.PromotionCodeView)
 		s := span{to: math.MaxInt64}
 		for i := range history {
 			h := &history[i]
-			if h.Request.Kind == "redeem" {
-				continue // it may tell of the past
+			if h.tellsOfThePast() {
+				continue
 			}
 			switch h.sees(p.Name) {
 			case 0:
@@ -353,7 +415,7 @@ func whenGivenWay(history []happening, left map[string]domain.PromotionCodeView)
 // viewOperation is the read by which the answer to a change was made.
 func viewOperation(op porcupine.Operation, h *happening, code domain.PromotionCodeID) porcupine.Operation {
 	read := request{Kind: "get", Coupon: h.Request.Coupon, Code: code}
-	if strings.HasSuffix(h.Request.Kind, "coupon") {
+	if strings.HasSuffix(h.Request.Kind, "coupon") || h.Request.Kind == "budget" {
 		read = request{Kind: "get coupon", Coupon: h.Request.Coupon}
 	}
 	in := op.Input.(linearInput)

@@ -35,10 +35,10 @@ const stormVariable = "DISCOUNTD_TEST_STORM"
 // the next code, together: a history is checked code by code.
 const ticksPerGroup = 1_000
 
-// TestStormOnOneCodeIsLinearizable has eight clients in three processes create,
+// TestFault13P5P11StormOnOneCodeIsLinearizable has eight clients in three processes create,
 // activate, deactivate and delete promotion codes with one code, and redeem it.
 // Processes are killed at any moment and replaced.
-func TestStormOnOneCodeIsLinearizable(t *testing.T) {
+func TestFault13P5P11StormOnOneCodeIsLinearizable(t *testing.T) {
 	if order := os.Getenv(stormVariable); order != "" {
 		takePart(t, order)
 		return
@@ -96,7 +96,7 @@ func (s *storm) run(order stormOrder, lives time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), lives)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestStormOnOneCodeIsLinearizable$")
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestFault13P5P11StormOnOneCodeIsLinearizable$")
 	if order.For <= lives {
 		cmd = exec.Command(os.Args[0], cmd.Args[1:]...) // it ends by itself
 	}
@@ -185,7 +185,7 @@ func takePart(t *testing.T, text string) {
 		}
 		for ctx.Err() == nil {
 			if group := fmt.Sprintf("G%d", look()/ticksPerGroup); group != c.group {
-				c.enter(t.Context(), group)
+				c.enter(t.Context(), aroundOneCode, group)
 			}
 			c.about(t.Context(), aroundOneCode)
 		}

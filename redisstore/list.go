@@ -110,6 +110,7 @@ func (s *Store) Coupons(ctx context.Context, q domain.CouponQuery) (domain.Listi
 }
 
 // readCoupons reads many coupons in one go; one that does not exist is nil.
+// Reservations whose time is over do not count in them.
 func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*domain.CouponSnapshot, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -137,9 +138,17 @@ func (s *Store) readCoupons(ctx context.Context, ids []domain.CouponID) ([]*doma
 	if err != nil {
 		return nil, readError(ctx, err)
 	}
-	out := make([]*domain.CouponSnapshot, len(ids))
+	out, now := make([]*domain.CouponSnapshot, len(ids)), s.now().UnixMilli()
 	for i := range ids {
 		if errors.Is(texts[i].Err(), redis.Nil) {
+			continue
+		}
+		if due, err := strconv.ParseInt(heads[i].Val()["d"], 10, 64); err == nil && due <= now {
+			st, err := s.read(ctx, subject{coupon: ids[i]})
+			if err != nil {
+				return nil, err
+			}
+			out[i] = &st.Coupon
 			continue
 		}
 		c, err := parseCoupon(ids[i], heads[i].Val(), texts[i].Val())

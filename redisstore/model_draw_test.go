@@ -122,7 +122,7 @@ func (d *draw) renewal() domain.ApplyRenewal {
 	}
 }
 
-// duration gives a coupon a duration, and perhaps a budget that ends.
+// duration gives a coupon a duration, and perhaps the mark that it is exclusive.
 func (d *draw) duration(c *domain.Coupon) {
 	switch c.Duration = oneOf(d, "duration", domain.DurationDefault, domain.DurationOnce, domain.DurationForever, domain.DurationRepeating, domain.DurationCycles); c.Duration {
 	case domain.DurationRepeating:
@@ -130,13 +130,6 @@ func (d *draw) duration(c *domain.Coupon) {
 	case domain.DurationCycles:
 		c.DurationInCycles = 2
 	case domain.DurationDefault, domain.DurationOnce, domain.DurationForever:
-	}
-	if oneOf(d, "budget", false, false, true) {
-		c.Budgets = []domain.Budget{{
-			Limit:          domain.Money{Currency: "EUR", AmountMinor: oneOf[int64](d, "budget of", 400, 2_000)},
-			GrantRemaining: rapid.Bool().Draw(d.T, "grant remaining"),
-			Products:       oneOf(d, "budget for", nil, []string{"product"}),
-		}}
 	}
 	c.Exclusive = rapid.Bool().Draw(d.T, "exclusive")
 }
@@ -157,6 +150,7 @@ func (d *draw) coupon() domain.Coupon {
 	if !c.RedeemBy.After(c.StartsAt) {
 		c.RedeemBy = time.Time{}
 	}
+	c.Budgets, c.PeriodLimits = d.budgets(), d.periodLimits()
 	d.duration(&c)
 	switch oneOf(d, "discount", "percent", "amount", "trial", "more trial", "shipping") {
 	case "percent":
@@ -185,6 +179,7 @@ func (d *draw) promotionCode() domain.PromotionCode {
 	if !p.ExpiresAt.After(p.StartsAt) {
 		p.ExpiresAt = time.Time{}
 	}
+	p.PeriodLimits = d.periodLimits()
 	switch oneOf(d, "bound", "", "", "", "id", "id", "e-mail") {
 	case "id":
 		p.CustomerID = oneOf(d, "bound id", "alice", "bob")
@@ -201,8 +196,8 @@ func (d *draw) promotionCode() domain.PromotionCode {
 func (d *draw) command() domain.Command {
 	kind := oneOf(d, "command",
 		"create code", "create code", "create code", "create code", "create code",
-		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem",
-		"renew", "renew", "renew", "renew", "end", "void",
+		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem", "renew", "renew", "renew", "renew", "end", "reserve", "reserve", "reserve", "reserve", "reserve",
+		"settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle",
 		"deactivate", "deactivate", "deactivate", "activate", "activate", "activate", "activate", "activate",
 		"update code", "update code", "update coupon", "update coupon", "delete", "validate", "validate", "read",
 		"create coupon", "create coupon", "delete coupon", "again", "again", "again")
@@ -215,8 +210,10 @@ func (d *draw) command() domain.Command {
 		return d.renewal()
 	case "end":
 		return domain.EndDiscount{RequestID: oneOf(d, "end", "r1", "e1", "e2", "e3"), Name: d.redemption()}
-	case "void":
-		return domain.VoidRedemption{RequestID: oneOf(d, "void", "r2", "v1", "v2", "v3"), Name: d.redemption()}
+	case "reserve":
+		return d.reserve()
+	case "settle":
+		return d.settlement()
 	case "deactivate":
 		return domain.DeactivatePromotionCode{RequestID: d.request(), Name: d.name()}
 	case "activate":
@@ -247,8 +244,12 @@ func (d *draw) configuration(kind string) domain.Command {
 	case "update coupon":
 		return domain.UpdateCoupon{
 			RequestID: d.request(), ID: d.couponID(), Version: d.version(),
-			Set:         domain.CouponFields{MaxRedemptions: true, MaxRedemptionsPerCustomer: rapid.Bool().Draw(d.T, "set"), DisplayName: true},
+			Set: domain.CouponFields{
+				MaxRedemptions: true, MaxRedemptionsPerCustomer: rapid.Bool().Draw(d.T, "set"), DisplayName: true,
+				Budgets: oneOf(d, "set budgets", false, false, true), PeriodLimits: oneOf(d, "set periods", false, false, true),
+			},
 			DisplayName: oneOf(d, "name", "one", "two"), MaxRedemptions: d.limit(), MaxRedemptionsPerCustomer: d.limit(),
+			Budgets: d.budgets(), PeriodLimits: d.periodLimits(),
 		}
 	default:
 		u := domain.UpdatePromotionCode{
@@ -286,6 +287,11 @@ func (d *draw) read() domain.Command {
 	case "redemption":
 		return domain.GetRedemption{Name: d.redemption()}
 	default:
-		return domain.RedemptionQuery{Page: page, Coupon: d.couponID(), CustomerID: oneOf(d, "filter", "", customer)}
+		return domain.RedemptionQuery{
+			Page: page, Coupon: d.couponID(), CustomerID: oneOf(d, "filter", "", customer),
+			State: oneOf[domain.RedemptionState](d, "state", 0, 0, domain.RedemptionReserved, domain.RedemptionRedeemed,
+				domain.RedemptionReleased, domain.RedemptionExpired, domain.RedemptionVoided),
+			CreatedAfter: d.start(), CreatedBefore: d.end(),
+		}
 	}
 }

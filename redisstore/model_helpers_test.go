@@ -71,6 +71,12 @@ func carryOut(ctx context.Context, s *Store, command domain.Command) domain.Resu
 		return resultOf(s.Validate(ctx, c))
 	case domain.RedeemRequest:
 		return resultOf(s.Redeem(ctx, c))
+	case domain.ReserveRequest:
+		return resultOf(s.Reserve(ctx, c))
+	case domain.CommitRedemption:
+		return resultOf(s.Commit(ctx, c))
+	case domain.ReleaseRedemption:
+		return resultOf(s.Release(ctx, c))
 	case domain.VoidRedemption:
 		return resultOf(s.Void(ctx, c))
 	case domain.ApplyRenewal:

@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -22,7 +21,7 @@ import (
 // The store against its executable specification: both carry out the same random
 // commands, one after the other, and must return the same and hold the same.
 
-func TestStoreDoesWhatTheModelDoes(t *testing.T) {
+func TestP1P2P4P7P10StoreDoesWhatTheModelDoes(t *testing.T) {
 	t.Parallel()
 	for _, b := range []backend{onMini, onRedis} {
 		t.Run(b.name, func(t *testing.T) {
@@ -55,10 +54,11 @@ func TestStoreDoesWhatTheModelDoes(t *testing.T) {
 // twins are a store and a model that have carried out the same.
 type twins struct {
 	*draw
-	env   *env
-	store *Store
-	model domain.State
-	met   map[string]int
+	env *env
+	// stores are the servers of one store; each command is one's.
+	stores []*Store
+	model  domain.State
+	met    map[string]int
 	// versions are those of the promotion codes in the store and in the model,
 	// which number them as they like.
 	versions map[domain.PromotionCodeName][2]int64
@@ -66,7 +66,7 @@ type twins struct {
 
 func modelRun(rt *rapid.T, e *env, met map[string]int) {
 	w := &twins{
-		draw: &draw{T: rt}, env: e, store: e.Store, met: met,
+		draw: &draw{T: rt}, env: e, stores: []*Store{e.Store, e.server()}, met: met,
 		versions: map[domain.PromotionCodeName][2]int64{},
 	}
 	w.carryOut(domain.CreateCoupon{Coupon: percentOff("a")})
@@ -74,7 +74,7 @@ func modelRun(rt *rapid.T, e *env, met map[string]int) {
 		c.Duration, c.DurationInCycles = domain.DurationCycles, 3
 	})})
 	for i := range rapid.IntRange(20, 40).Draw(rt, "commands") {
-		e.clock.Advance(oneOf(w.draw, "later", 0, 0, 0, time.Millisecond, hour/2))
+		e.clock.Advance(w.later())
 		w.carryOut(w.command())
 		if i%4 == 3 {
 			w.compareAll()
@@ -86,7 +86,7 @@ func modelRun(rt *rapid.T, e *env, met map[string]int) {
 // carryOut has both carry a command out and compares what they return.
 func (w *twins) carryOut(c domain.Command) {
 	forModel := w.forModel(c)
-	got := carryOut(w.env.ctx(), w.store, c)
+	got := carryOut(w.env.ctx(), w.store(), c)
 	next, want := w.model.Step(w.env.clock.Now(), idsOf(got), forModel)
 	if err := w.model.CheckSuccessor(next); err != nil {
 		w.Fatalf("the model, after %T %+v: %v", c, c, err)
@@ -95,6 +95,11 @@ func (w *twins) carryOut(c domain.Command) {
 	w.compare(c, got, want)
 	w.model = next
 	w.remember(c, got)
+}
+
+// store is one of the servers.
+func (w *twins) store() *Store {
+	return w.stores[rapid.IntRange(0, len(w.stores)-1).Draw(w.T, "server")]
 }
 
 // idsOf are the ids that a store has generated, or ones that nobody has.
@@ -117,7 +122,7 @@ func (w *twins) forModel(c domain.Command) domain.Command {
 	get := domain.GetPromotionCode{Name: u.Name}
 	_, r := w.model.Step(w.env.clock.Now(), domain.IDs{}, get)
 	model, _ := r.Value.(domain.PromotionCodeView)
-	store, _ := carryOut(w.env.ctx(), w.store, get).Value.(domain.PromotionCodeView)
+	store, _ := carryOut(w.env.ctx(), w.store(), get).Value.(domain.PromotionCodeView)
 	if u.Version == store.Version {
 		u.Version = model.Version
 	} else {
@@ -158,7 +163,7 @@ func (w *twins) compareAll() {
 }
 
 func (w *twins) read(q domain.Command) {
-	got := carryOut(w.env.ctx(), w.store, q)
+	got := carryOut(w.env.ctx(), w.store(), q)
 	_, want := w.model.Step(w.env.clock.Now(), domain.IDs{}, q)
 	if list, ok := got.Value.(domain.Listing[domain.PromotionCodeView]); ok {
 		w.compareVersions(list.Items, want.Value.(domain.Listing[domain.PromotionCodeView]).Items)
@@ -306,7 +311,22 @@ var mustMeet = []string{
 	"domain.RedeemRequest *domain.NotFoundError",
 	"domain.RedeemRequest " + domain.ErrRequestIDReused.Error(),
 	"domain.ValidateRequest ok",
+	"domain.ReserveRequest ok",
+	"domain.ReserveRequest *domain.RefusedError",
+	"domain.ReserveRequest " + domain.ErrRequestIDReused.Error(),
+	"domain.CommitRedemption ok",
+	"domain.CommitRedemption *domain.RefusedError",
+	"domain.CommitRedemption *domain.RedemptionStateError",
+	"domain.CommitRedemption *domain.AmountExceededError",
+	"domain.CommitRedemption *domain.NotFoundError",
+	"domain.CommitRedemption " + domain.ErrRequestIDReused.Error(),
+	"domain.ReleaseRedemption ok",
+	"domain.ReleaseRedemption *domain.RedemptionStateError",
 	"domain.VoidRedemption ok",
+	"domain.VoidRedemption *domain.RedemptionStateError",
+	"domain.VoidRedemption *domain.AmountExceededError",
+	"domain.VoidRedemption " + domain.ErrRequestIDReused.Error(),
+	"domain.UpdateCoupon *domain.InvalidError",
 	"domain.ApplyRenewal ok",
 	"domain.ApplyRenewal *domain.NoSubscriptionError",
 	"domain.ApplyRenewal *domain.NotFoundError",

@@ -131,7 +131,7 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		against := p.Fit(&st.Coupon, s.now())
 		switch {
 		case done && p.State != domain.PromotionPending:
-			return s.promotionView(st), nil
+			return confirmCommand(ctx, s, cmd.Name.Coupon, req, s.promotionView(st))
 		case p.State == domain.PromotionDeleted:
 			return domain.PromotionCodeView{}, deleted(cmd.Name)
 		case p.State == domain.PromotionSuperseded:
@@ -181,7 +181,7 @@ func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req c
 		view, err := s.claim(ctx, who)
 		return view, begun(err)
 	default:
-		return s.promotionView(st), nil
+		return confirmCommand(ctx, s, name.Coupon, req, s.promotionView(st))
 	}
 }
 
@@ -221,7 +221,7 @@ func (s *Store) retire(ctx context.Context, name domain.PromotionCodeName, req c
 		p := st.PromotionCode
 		switch {
 		case done:
-			return s.promotionView(st), nil
+			return confirmCommand(ctx, s, name.Coupon, req, s.promotionView(st))
 		case p.State == domain.PromotionDeleted && to != domain.PromotionDeleted:
 			return domain.PromotionCodeView{}, deleted(name)
 		case p.State == domain.PromotionDeleted, p.State == domain.PromotionSuperseded:
@@ -253,7 +253,7 @@ func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromot
 		}
 		switch {
 		case done:
-			return s.promotionView(st), nil
+			return confirmCommand(ctx, s, cmd.Name.Coupon, req, s.promotionView(st))
 		case st.PromotionCode.State == domain.PromotionDeleted:
 			return domain.PromotionCodeView{}, deleted(cmd.Name)
 		case cmd.Version != 0 && cmd.Version != st.PromotionCode.Version:

@@ -60,8 +60,12 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if err != nil {
 			return domain.Redemption{}, err
 		}
-		if prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint); err != nil || prior != nil {
-			return s.effective(prior), err
+		prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint)
+		if err != nil {
+			return domain.Redemption{}, err
+		}
+		if prior != nil {
+			return confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
@@ -275,9 +279,9 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 
 // outcome runs a script that decides requests of one coupon, with one of them,
 // and returns what was decided. It is sent again while reservations that are due
-// stand in the way, of which each call ends some.
+// stand in the way, of which each call ends some; not for ever, whatever it says.
 func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
-	for {
+	for range maxExpiries {
 		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
 		r, err := s.run(ctx, sc, s.capacityKeys(c)[:len(sc.keys)], args...)
 		switch {
@@ -291,6 +295,17 @@ func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, reque
 			return r.values[0], r.values[1], nil
 		}
 	}
+	return "", "", errNeverEnds(c)
+}
+
+// maxExpiries bounds how often one call has reservations ended that are due. Each
+// time ends 64 of them, so there is time for some four million.
+const maxExpiries = 1 << 16
+
+// errNeverEnds says that a coupon's reservations stay due however many are ended,
+// which no healthy store does.
+func errNeverEnds(c domain.CouponID) error {
+	return fmt.Errorf("redisstore: the reservations of %s that are due never end", c)
 }
 
 // useArgs are the arguments of redeem.lua for one use; text is its record, claim the

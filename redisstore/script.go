@@ -6,7 +6,6 @@ package redisstore
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -35,6 +34,7 @@ type script struct {
 // The scripts.
 var (
 	storeOpen         = mustLoad("store_open")
+	storeBeat         = mustLoad("store_beat")
 	couponPut         = mustLoad("coupon_put")
 	promotionCreate   = mustLoad("promotion_create")
 	promotionPend     = mustLoad("promotion_pend")
@@ -53,6 +53,10 @@ var (
 	expire            = mustLoad("expire")
 	renew             = mustLoad("renew")
 	subscriptionProbe = mustLoad("subscription_probe")
+	auditBegin        = mustLoad("audit_begin")
+	auditRead         = mustLoad("audit_read")
+	auditRepair       = mustLoad("audit_repair")
+	auditEnd          = mustLoad("audit_end")
 )
 
 // The outcomes of scripts, beside those that only one of them has.
@@ -65,6 +69,7 @@ const (
 	outcomeReplay = "replay"
 	outcomeReused = "reused"
 	outcomeAgain  = "again"
+	outcomeLost   = "lost"
 )
 
 // mustLoad reads a script with the libraries it uses. A header that does not hold
@@ -137,13 +142,22 @@ type reply struct {
 	values  []string
 }
 
-// run executes a script that may write. A script is sent again after a lost
-// connection: each of them is written so that a second execution changes nothing
-// and returns what the first did. The error is one of package domain's or the
-// context's.
+// run executes a script that may write, and returns when what it wrote is as safe
+// as an acknowledgement promises. A script is sent again after a lost connection:
+// each of them is written so that a second execution changes nothing and returns
+// what the first did. The error is one of package domain's or the context's.
 func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	return s.runSafely(ctx, s.waitsFor(), sc, keys, args)
+}
+
+// tidy is run for what nobody is told of: it does not wait until it is safe.
+func (s *Store) tidy(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	return s.runSafely(ctx, safety{}, sc, keys, args)
+}
+
+func (s *Store) runSafely(ctx context.Context, safe safety, sc *script, keys []string, args []any) (reply, error) {
 	var w witness
-	r, err := s.send(w.watch(ctx), sc, keys, args)
+	r, err := s.send(w.watch(ctx), safe, sc, keys, args)
 	if err != nil {
 		return reply{}, writeError(ctx, err, &w)
 	}
@@ -152,21 +166,25 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 
 // ask executes a script that only reads.
 func (s *Store) ask(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
-	r, err := s.send(ctx, sc, keys, args)
+	r, err := s.send(ctx, safety{}, sc, keys, args)
 	if err != nil {
 		return reply{}, readError(ctx, err)
 	}
 	return sc.reply(r)
 }
 
-func (s *Store) send(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
+func (s *Store) send(ctx context.Context, safe safety, sc *script, keys []string, args []any) (any, error) {
 	if !takes(sc.keys, len(keys)) || !takes(sc.args, len(args)) {
 		panic(fmt.Sprintf("redisstore: %s takes KEYS %v and ARGV %v, not %d and %d", sc.name, sc.keys, sc.args, len(keys), len(args)))
 	}
 	var raw any
 	err := s.again(ctx, func() error {
 		var err error
-		raw, err = sc.redis.Run(ctx, s.client, keys, args...).Result()
+		if safe.waits() {
+			raw, err = s.sendAndWait(ctx, safe, sc, keys, args)
+		} else {
+			raw, err = sc.redis.Run(ctx, s.client, keys, args...).Result()
+		}
 		return err
 	})
 	return raw, err
@@ -202,5 +220,3 @@ func (s *Store) again(ctx context.Context, f func() error) error {
 	}
 	return err
 }
-
-var errStoreChanged = errors.New("the store is not the one this server was started with")

@@ -186,8 +186,8 @@ func setOf(list []string) map[string]bool {
 // Commands that scripts may use. The writes cannot fail once the key's type and,
 // for HINCRBY, its number are known to be right.
 var (
-	readingCommands = []string{"EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HMGET", "LINDEX", "LLEN", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE"}
-	writingCommands = []string{"HDEL", "HINCRBY", "HSET", "LSET", "RPUSH", "SET", "ZADD", "ZREM"}
+	readingCommands = []string{"EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HMGET", "LINDEX", "LLEN", "LRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE"}
+	writingCommands = []string{"DEL", "HDEL", "HINCRBY", "HSET", "LSET", "PEXPIRE", "RPUSH", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"}
 
 	call      = regexp.MustCompile(`redis\.p?call\('(\w+)'`)
 	forbidden = regexp.MustCompile(`\b(bit|struct|cmsgpack|cjson|tostring|math\.random|os|io|loadstring|redis\.(sha1hex|log|breakpoint|setresp|replicate_commands))\b[.(]`)

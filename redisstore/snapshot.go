@@ -64,7 +64,7 @@ type state struct {
 // it: it ends those that it meets. Where the server takes no writes they count
 // until it does, and reading goes on.
 func (s *Store) read(ctx context.Context, o subject) (*state, error) {
-	for {
+	for range maxExpiries {
 		st, err := s.readCounts(ctx, o, nil)
 		if err != nil {
 			return nil, err
@@ -87,11 +87,12 @@ func (s *Store) read(ctx context.Context, o subject) (*state, error) {
 		}
 		return s.readCounts(ctx, o, counters)
 	}
+	return nil, errNeverEnds(o.coupon)
 }
 
 // expireHolds ends reservations whose time is over, a bounded number of them.
 func (s *Store) expireHolds(ctx context.Context, c domain.CouponID, now time.Time) error {
-	_, err := s.run(ctx, expire,
+	_, err := s.tidy(ctx, expire,
 		[]string{s.keys.head(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c)},
 		ledgerPageSize, millis(now))
 	return err

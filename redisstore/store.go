@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,14 @@ type Options struct {
 	Clock func() time.Time
 	// Logger is told of what an operator should know. The default discards.
 	Logger *slog.Logger
+	// Durability, if set, is what the Redis must be like: Open fails with an
+	// UnsafeError when it is not, and Ping when it is not any more. It cannot be set for a
+	// cluster.
+	Durability *Durability
+	// Memory is what this server remembers of stores.
+	Memory Memory
+	// AcceptLoss is the id of a store whose loss, in whole or in part, is accepted.
+	AcceptLoss string
 }
 
 // Store keeps everything in one Redis. It is safe for concurrent use.
@@ -42,6 +51,17 @@ type Store struct {
 	logger *slog.Logger
 	id     string
 	fence  *fence
+
+	// safety is what to wait for after a write, nil for nothing; guard, nil when there is nothing to
+	// check, finds it out. Only Open and Ping use the guard, under pinging.
+	safety  atomic.Pointer[safety]
+	guard   *guard
+	pinging sync.Mutex
+
+	// server names this server in the store; seen is the sequence as it has seen
+	// it last, and seenMillis when.
+	server           string
+	seen, seenMillis atomic.Int64
 
 	// random and token generate ids and codes, and the tokens of claims; tests
 	// make them repeat themselves.
@@ -58,9 +78,60 @@ var ErrConfiguration = errors.New("the store and the configuration do not agree"
 
 // Open returns the store in the given Redis and sets it up if it is empty. It
 // fails with ErrConfiguration when the store belongs to servers that are
-// configured differently. The client stays the caller's to close; it must not
+// configured differently, with an UnsafeError when the Redis is not what
+// Durability asks for, and with a DataLossError when the store is not what Memory remembers
+// and the loss is not accepted. The client stays the caller's to close; it must not
 // send commands again by itself (MaxRetries: -1).
 func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {
+	s := newStore(client, &o)
+	if err := bearWitness(ctx, client); err != nil {
+		return nil, fmt.Errorf("open the store: %w", readError(ctx, err))
+	}
+	if err := s.check(ctx); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	expected := o.Memory.Expected
+	if expected == o.AcceptLoss {
+		expected = ""
+	}
+	r, err := s.tidy(ctx, storeOpen, s.metaKeys(),
+		rand.Text(), layout, strconv.Itoa(defaultBuckets), o.HashKeyFingerprint, s.server, expected)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open the store: %w", err)
+	case r.outcome == "gone":
+		return nil, fmt.Errorf("open the store: %w", &DataLossError{Lost: o.Memory.seen(expected)})
+	}
+	found, err := parseOpened(r.values)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if err := s.agree(&found, o.HashKeyFingerprint); err != nil {
+		return nil, err
+	}
+	s.id = found.id
+	s.seen.Store(o.Memory.seen(s.id).Sequence)
+	if at := o.Memory.seen(s.id).At; !at.IsZero() {
+		s.seenMillis.Store(at.UnixMilli())
+	}
+	if loss := found.loss(o.Memory); loss != nil {
+		if loss.Lost.StoreID != o.AcceptLoss {
+			return nil, fmt.Errorf("open the store: %w", loss)
+		}
+		if err := s.goOn(ctx, loss); err != nil {
+			return nil, fmt.Errorf("open the store: %w", err)
+		}
+	}
+	// That what acknowledgements wait for comes to pass is found out now.
+	if err := s.confirm(ctx, s.keys.meta(), "id"); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	client.AddHook(s.fence)
+	return s, nil
+}
+
+// newStore returns a store that is not opened yet, and fills in the defaults of o.
+func newStore(client redis.UniversalClient, o *Options) *Store {
 	if o.Prefix == "" {
 		o.Prefix = "d1"
 	}
@@ -70,31 +141,36 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Memory.Server == "" {
+		o.Memory.Server = rand.Text()
+	}
 	s := &Store{
 		client: client, clock: o.Clock, logger: o.Logger,
 		keys:   keys{prefix: o.Prefix, buckets: defaultBuckets},
 		fence:  &fence{},
+		server: o.Memory.Server,
 		random: rand.Reader, token: domain.NewToken,
 	}
-	if err := bearWitness(ctx, client); err != nil {
-		return nil, fmt.Errorf("open the store: %w", readError(ctx, err))
+	if o.Durability != nil {
+		s.guard = &guard{Durability: o.Durability, logger: o.Logger}
 	}
-	r, err := s.run(ctx, storeOpen, []string{s.keys.meta()}, rand.Text(), layout, strconv.Itoa(defaultBuckets), o.HashKeyFingerprint)
-	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
-	}
-	buckets, err := strconv.ParseUint(r.values[2], 10, 32)
+	return s
+}
+
+// agree compares what the servers of a store must agree on, and takes over what is
+// the store's to say.
+func (s *Store) agree(found *openedStore, hashKey string) error {
+	buckets, err := strconv.ParseUint(found.buckets, 10, 32)
 	switch {
-	case r.values[1] != layout:
-		return nil, fmt.Errorf("%w: it has layout %q and this server reads %q", ErrConfiguration, r.values[1], layout)
-	case r.values[3] != o.HashKeyFingerprint:
-		return nil, fmt.Errorf("%w: it was set up with another hashing key for e-mail addresses", ErrConfiguration)
+	case found.layout != layout:
+		return fmt.Errorf("%w: it has layout %q and this server reads %q", ErrConfiguration, found.layout, layout)
+	case found.hashKey != hashKey:
+		return fmt.Errorf("%w: it was set up with another hashing key for e-mail addresses", ErrConfiguration)
 	case err != nil || buckets == 0:
-		return nil, fmt.Errorf("%w: it has %q buckets", ErrConfiguration, r.values[2])
+		return fmt.Errorf("%w: it has %q buckets", ErrConfiguration, found.buckets)
 	}
-	s.id, s.keys.buckets = r.values[0], uint32(buckets)
-	client.AddHook(s.fence)
-	return s, nil
+	s.keys.buckets = uint32(buckets)
+	return nil
 }
 
 // bearWitness puts the hook that sees every attempt to send a command on a client,
@@ -112,24 +188,51 @@ func bearWitness(ctx context.Context, client redis.UniversalClient) error {
 	})
 }
 
-// Ping reports whether the store can be reached and is still the one that was
-// opened. When Redis comes back empty or as another one, every call fails from
-// then on as unavailable, until the right one is back: counters that are gone
-// must not read as zero.
+// Ping reports whether the store can be reached, is still the one that was opened,
+// has lost nothing that this server knows of, and is on a Redis as Durability asks
+// for. When it is not, every call fails from then on as unavailable, until a Ping
+// finds it mended: counters that are gone must not read as zero. Ping is what
+// notices, so it should be called about once a second.
 func (s *Store) Ping(ctx context.Context) error {
-	id, err := s.client.HGet(unfenced(ctx), s.keys.meta(), "id").Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	s.pinging.Lock()
+	defer s.pinging.Unlock()
+	ctx = unfenced(ctx)
+	if err := s.beat(ctx); err != nil {
+		return err
+	}
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	switch why := s.fence.lower(); {
+	case why == errStoreChanged:
+		s.logger.WarnContext(ctx, "the store is back", "store_id", s.id)
+	case why != nil:
+		s.logger.WarnContext(ctx, "the store is as it should be again", "store_id", s.id)
+	}
+	return nil
+}
+
+// check finds out what the Redis is like at this moment. One that cannot be served
+// from is kept from calls.
+func (s *Store) check(ctx context.Context) error {
+	if s.guard == nil {
+		return nil
+	}
+	safe, err := s.guard.inspect(ctx, s.client)
+	unsafe, isUnsafe := errors.AsType[*UnsafeError](err)
+	switch {
+	case isUnsafe && s.id == "": // not opened yet
+		return unsafe
+	case isUnsafe:
+		why := &fencedError{err.Error()}
+		if s.fence.raise(why) {
+			s.logger.ErrorContext(ctx, "refusing to serve", "error", err)
+		}
+		return readError(ctx, why)
+	case err != nil:
 		return readError(ctx, err)
 	}
-	if id != s.id {
-		if !s.fence.up.Swap(true) {
-			s.logger.ErrorContext(ctx, "the store has lost its data or is another one; refusing to serve", "want_store_id", s.id, "have_store_id", id)
-		}
-		return readError(ctx, errStoreChanged)
-	}
-	if s.fence.up.Swap(false) {
-		s.logger.WarnContext(ctx, "the store is back", "store_id", s.id)
-	}
+	s.safety.Store(&safe)
 	return nil
 }
 
@@ -148,47 +251,4 @@ func limitText(limit *int64) string {
 		return ""
 	}
 	return strconv.FormatInt(*limit, 10)
-}
-
-// fence keeps commands from a store that is not the one that was opened.
-type fence struct{ up atomic.Bool }
-
-type unfencedKey struct{}
-
-func unfenced(ctx context.Context) context.Context {
-	return context.WithValue(ctx, unfencedKey{}, true)
-}
-
-func (f *fence) check(ctx context.Context) error {
-	if f.up.Load() && ctx.Value(unfencedKey{}) == nil {
-		return errStoreChanged
-	}
-	return nil
-}
-
-// DialHook implements redis.Hook.
-func (f *fence) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-// ProcessHook implements redis.Hook.
-func (f *fence) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := f.check(ctx); err != nil {
-			cmd.SetErr(err)
-			return err
-		}
-		return next(ctx, cmd)
-	}
-}
-
-// ProcessPipelineHook implements redis.Hook.
-func (f *fence) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if err := f.check(ctx); err != nil {
-			for _, cmd := range cmds {
-				cmd.SetErr(err)
-			}
-			return err
-		}
-		return next(ctx, cmds)
-	}
 }

@@ -14,12 +14,14 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/internal/redistest"
 )
 
-// watcher is on every client of every test. It fails the test when a command goes
-// where it must not: to keys outside of the store's prefix, or, if it is a script
-// or a transaction, to keys of different slots. It notes which outcomes scripts
-// return.
+// watcher is on every client that an env makes. It fails the test when a command
+// is none that a store may send or goes to keys outside of the store's prefix. It
+// notes which outcomes scripts return. That all keys of a script are in one slot
+// is seen to on every client of redistest.
 type watcher struct {
 	t      testing.TB
 	prefix string
@@ -41,37 +43,26 @@ func (w watcher) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (w watcher) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		var keys []string
 		for _, cmd := range cmds {
-			keys = append(keys, w.check(cmd)...)
+			w.check(cmd)
 		}
-		if cmds[0].Name() == "multi" {
-			w.oneSlot("a transaction", keys)
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			noteOutcome(cmd)
 		}
-		return next(ctx, cmds)
+		return err
 	}
 }
 
-// check judges one command and returns its keys.
-func (w watcher) check(cmd redis.Cmder) []string {
+// check judges one command.
+func (w watcher) check(cmd redis.Cmder) {
 	keys, ok := keysOf(cmd.Args())
 	if !ok {
 		w.t.Errorf("%s is no command whose keys are known here", cmd.Name())
-		return nil
 	}
 	for _, k := range keys {
 		if !strings.HasPrefix(k, w.prefix+":") {
 			w.t.Errorf("%s of the key %q, which is not under %q", cmd.Name(), k, w.prefix)
-		}
-	}
-	w.oneSlot(cmd.Name(), keys)
-	return keys
-}
-
-func (w watcher) oneSlot(what string, keys []string) {
-	for i := 1; i < len(keys); i++ {
-		if slotOf(keys[i]) != slotOf(keys[0]) {
-			w.t.Errorf("%s of %q and %q, which are in different slots", what, keys[0], keys[i])
 		}
 	}
 }
@@ -79,45 +70,17 @@ func (w watcher) oneSlot(what string, keys []string) {
 // keysOf returns the keys among a command's arguments, and whether the command is
 // one that a store may send.
 func keysOf(args []any) ([]string, bool) {
-	text := func(i int) string { return fmt.Sprint(args[i]) }
-	switch text(0) {
-	case "evalsha", "eval":
-		var n int
-		if _, err := fmt.Sscan(text(2), &n); err != nil || n < 1 {
-			return nil, false
-		}
-		var keys []string
-		for i := range n {
-			keys = append(keys, text(3+i))
-		}
-		return keys, true
-	case "hget", "hmget", "hgetall", "get", "lrange", "zadd", "zrevrangebylex":
-		return []string{text(1)}, true
-	case "multi", "exec", "hello", "client", "cluster", "command", "ping":
+	if keys, ok := redistest.ScriptKeys(args); ok {
+		return keys, len(keys) > 0
+	}
+	switch fmt.Sprint(args[0]) {
+	case "hget", "hexists", "hmget", "hgetall", "get", "hkeys", "hscan", "lindex", "lrange", "zadd", "zrevrangebylex", "zscan", "zscore":
+		return []string{fmt.Sprint(args[1])}, true
+	case "scan", "multi", "exec", "hello", "client", "cluster", "command", "ping", "info", "config", "wait", "waitaof":
 		return nil, true
 	default:
 		return nil, false
 	}
-}
-
-// slotOf returns the slot that a cluster keeps a key in: CRC16 of what is between
-// the first braces, or of the whole key, modulo 16,384.
-func slotOf(key string) int {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			key = tag
-		}
-	}
-	crc := 0
-	for i := range len(key) {
-		crc ^= int(key[i]) << 8
-		for range 8 {
-			if crc <<= 1; crc&0x10000 != 0 {
-				crc ^= 0x11021
-			}
-		}
-	}
-	return crc % 16384
 }
 
 // shared are clients of what all tests share, as far as any has asked for it.
@@ -214,7 +177,7 @@ func checkOutcomes() error {
 
 // allScripts are the scripts of the store.
 var allScripts = []*script{
-	storeOpen, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
+	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire, renew, subscriptionProbe,
+	settle, expire, renew, subscriptionProbe, auditBegin, auditRead, auditRepair, auditEnd,
 }

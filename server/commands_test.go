@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/discountd/discountd/domain"
+	"github.com/discountd/discountd/internal/requests"
 )
 
 // TestWhatIsAskedArrivesAtTheStore has one whole request for every RPC and the
@@ -209,8 +210,8 @@ func TestAPageTokenLeadsToTheNextPageOfItsListOnly(t *testing.T) {
 		seen[token] = l.rpc + l.request
 
 		next := request(t, l.rpc, l.request)
-		set(t, next.ProtoReflect(), "page_token", token)
-		set(t, next.ProtoReflect(), "page_size", 3)
+		requests.Set(t, next.ProtoReflect(), "page_token", token)
+		requests.Set(t, next.ProtoReflect(), "page_size", 3)
 		if _, err := s.call(t, l.rpc, next); err != nil {
 			t.Errorf("%s: the next page: %v", l.rpc, err)
 		}
@@ -220,7 +221,7 @@ func TestAPageTokenLeadsToTheNextPageOfItsListOnly(t *testing.T) {
 
 		before := store.calls.Load()
 		other := request(t, l.rpc, l.other)
-		set(t, other.ProtoReflect(), "page_token", token)
+		requests.Set(t, other.ProtoReflect(), "page_token", token)
 		_, err = s.call(t, l.rpc, other)
 		if status.Code(err) != codes.InvalidArgument || detail[*errdetails.BadRequest](t, err).GetFieldViolations()[0].GetField() != "page_token" {
 			t.Errorf("%s: the token in another list: %v", l.rpc, err)
@@ -250,8 +251,8 @@ func pageOf(t *testing.T, query any) domain.Page {
 // not for want of a handler.
 func TestEveryRPCIsImplemented(t *testing.T) {
 	s := start(t, &stub{})
-	for rpc, method := range rpcs() {
-		if _, err := s.call(t, rpc, newMessage(t, method.Input())); status.Code(err) == codes.Unimplemented {
+	for rpc, method := range requests.RPCs() {
+		if _, err := s.call(t, rpc, requests.NewMessage(t, method.Input())); status.Code(err) == codes.Unimplemented {
 			t.Errorf("%s: %v", rpc, err)
 		}
 	}

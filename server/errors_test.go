@@ -5,7 +5,6 @@ package server_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,11 +20,11 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+	"github.com/discountd/discountd/internal/requests"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -81,7 +80,8 @@ var theErrors = []struct {
 		{Reason: domain.CouponMaxRedemptionsReached, Limit: 50},
 	}}},
 	{"promotion_code_refused", "ActivatePromotionCode", aCode, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
-		{Reason: domain.CouponExpired, At: anInstant}, {Reason: domain.CodeMaxRedemptionsReached, Limit: 20},
+		{Reason: domain.CouponExpired, At: anInstant}, {Reason: domain.CodeExpired, At: anInstant},
+		{Reason: domain.CodeMaxRedemptionsReached, Limit: 20},
 	}}},
 	{"promotion_code_creation_refused", "CreatePromotionCode", aNewCode, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
 		{Reason: domain.CouponDeleted},
@@ -148,7 +148,7 @@ func TestErrorsAreAsInTheGoldenFiles(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			store := &stub{err: fmt.Errorf("in the store: %w", e.err)}
 			_, err := start(t, store).call(t, e.rpc, request(t, e.rpc, e.request))
-			got := statusJSON(t, err)
+			got := requests.StatusJSON(t, err)
 			golden := filepath.Join("testdata", "errors", e.name+".json")
 			if *update {
 				if err := os.WriteFile(golden, got, 0o600); err != nil {
@@ -166,26 +166,6 @@ func TestErrorsAreAsInTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// statusJSON returns the status of err, details and all, as JSON that is the
-// same in every build; protojson's own is not.
-func statusJSON(t *testing.T, err error) []byte {
-	t.Helper()
-	b, jsonErr := protojson.Marshal(status.Convert(err).Proto())
-	if jsonErr != nil {
-		t.Fatal(jsonErr)
-	}
-	var v map[string]any
-	if jsonErr := json.Unmarshal(b, &v); jsonErr != nil {
-		t.Fatal(jsonErr)
-	}
-	v["code"] = code.Code(status.Code(err)).String()
-	b, jsonErr = json.MarshalIndent(v, "", "  ")
-	if jsonErr != nil {
-		t.Fatal(jsonErr)
-	}
-	return append(b, '\n')
-}
-
 func TestEveryErrorTellsItsReasonAndNothingOfTheStore(t *testing.T) {
 	for _, e := range theErrors {
 		_, err := start(t, &stub{err: e.err}).call(t, e.rpc, request(t, e.rpc, e.request))
@@ -201,7 +181,7 @@ func TestEveryErrorTellsItsReasonAndNothingOfTheStore(t *testing.T) {
 				t.Errorf("%s: %s = %q is not a part of the message %q", e.name, key, value, status.Convert(err).Message())
 			}
 		}
-		if text := string(statusJSON(t, err)); strings.Contains(text, "MISCONF") || strings.Contains(text, "in the store") {
+		if text := string(requests.StatusJSON(t, err)); strings.Contains(text, "MISCONF") || strings.Contains(text, "in the store") {
 			t.Errorf("%s tells of the store: %s", e.name, text)
 		}
 	}

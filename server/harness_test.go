@@ -5,7 +5,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -17,13 +16,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
-	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/discountd/discountd/domain"
-	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+	"github.com/discountd/discountd/internal/requests"
 	"github.com/discountd/discountd/server"
 )
 
@@ -66,7 +62,7 @@ func start(t testing.TB, store server.Store, adjust ...func(*server.Config)) *st
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error("shutting down:", err)
 		}
-		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := <-served; err != nil {
 			t.Error("serving:", err)
 		}
 	})
@@ -91,46 +87,10 @@ func (s *started) dial(t testing.TB, options ...grpc.DialOption) *started {
 	return &started{s.Server, s.listener, conn}
 }
 
-// rpcs returns the API's methods by name; no two services have one of the same
-// name.
-func rpcs() map[string]protoreflect.MethodDescriptor {
-	out := map[string]protoreflect.MethodDescriptor{}
-	for _, file := range []protoreflect.FileDescriptor{
-		discountv1.File_discount_v1_coupon_service_proto,
-		discountv1.File_discount_v1_redemption_service_proto,
-	} {
-		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for k := range methods.Len() {
-				out[string(methods.Get(k).Name())] = methods.Get(k)
-			}
-		}
-	}
-	return out
-}
-
-// newMessage returns an empty message of a type.
-func newMessage(t testing.TB, d protoreflect.MessageDescriptor) proto.Message {
-	t.Helper()
-	mt, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return mt.New().Interface()
-}
-
 // request returns the request of an RPC from its text form.
 func request(t testing.TB, rpc, text string) proto.Message {
 	t.Helper()
-	method, ok := rpcs()[rpc]
-	if !ok {
-		t.Fatalf("there is no RPC %s", rpc)
-	}
-	m := newMessage(t, method.Input())
-	if err := prototext.Unmarshal([]byte(text), m); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	return m
+	return requests.New(t, rpc, text)
 }
 
 // call makes a call with a deadline of 10 s and returns the answer.
@@ -144,8 +104,8 @@ func (s *started) call(t testing.TB, rpc string, req proto.Message) (proto.Messa
 // callIn makes a call in a context and returns the answer.
 func (s *started) callIn(ctx context.Context, t testing.TB, rpc string, req proto.Message) (proto.Message, error) {
 	t.Helper()
-	method := rpcs()[rpc]
-	resp := newMessage(t, method.Output())
+	method := requests.RPCs()[rpc]
+	resp := requests.NewMessage(t, method.Output())
 	return resp, s.conn.Invoke(ctx, "/"+string(method.Parent().FullName())+"/"+rpc, req, resp)
 }
 

@@ -72,7 +72,8 @@ func (s *Server) logCall(ctx context.Context, method string, begin time.Time, er
 	attrs := []slog.Attr{
 		slog.String("method", method),
 		slog.String("code", code.String()),
-		slog.Duration("duration", s.config.Clock().Sub(begin)),
+		// As text: JSON would have a bare number of nanoseconds.
+		slog.String("duration", s.config.Clock().Sub(begin).String()),
 	}
 	if p, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", p.Addr.String()))

@@ -4,7 +4,6 @@
 package server_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,68 +13,38 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/discountd/discountd/internal/requests"
 )
-
-// requests are an RPC's requests: a good one in text form, and what its fields
-// may and may not be.
-type requests struct {
-	rpc    string
-	base   string
-	fields []field
-}
-
-// field is a field of a request by its path. With each of the good values the
-// request is carried out; with each of the bad ones it is refused with a
-// violation of this field, or of want, and of no other but those in also, which
-// cannot be right when this one is wrong.
-type field struct {
-	path string
-	good []any
-	bad  []any
-	want string
-	also []string
-}
-
-func (f *field) violates() string {
-	if f.want != "" {
-		return f.want
-	}
-	return f.path
-}
-
-func values(v ...any) []any { return v }
-
-// missing is the value of a field that is not set.
-var missing = values(nil)
 
 func TestEachBadFieldIsOneViolationAndNothingIsDone(t *testing.T) {
 	store := &stub{}
 	s := start(t, store)
-	for _, r := range theRequests() {
-		name := r.rpc + " " + r.base
-		if _, err := s.call(t, r.rpc, request(t, r.rpc, r.base)); err != nil {
+	for _, r := range requests.All() {
+		name := r.RPC + " " + r.Base
+		if _, err := s.call(t, r.RPC, request(t, r.RPC, r.Base)); err != nil {
 			t.Errorf("%s: the good request is refused: %v", name, err)
 		}
-		for _, f := range r.fields {
-			for _, value := range f.good {
+		for _, f := range r.Fields {
+			for _, value := range f.Good {
 				before := store.calls.Load()
-				if err := callWith(t, s, r, f.path, value); err != nil || store.calls.Load() != before+1 {
-					t.Errorf("%s: %s = %.80v is refused: %v", name, f.path, value, err)
+				if err := callWith(t, s, r, f.Path, value); err != nil || store.calls.Load() != before+1 {
+					t.Errorf("%s: %s = %.80v is refused: %v", name, f.Path, value, err)
 				}
 			}
-			for _, value := range f.bad {
+			for _, value := range f.Bad {
 				before := store.calls.Load()
-				err := callWith(t, s, r, f.path, value)
+				err := callWith(t, s, r, f.Path, value)
 				if status.Code(err) != codes.InvalidArgument {
-					t.Errorf("%s: %s = %.80v is %v, want INVALID_ARGUMENT", name, f.path, value, err)
+					t.Errorf("%s: %s = %.80v is %v, want INVALID_ARGUMENT", name, f.Path, value, err)
 					continue
 				}
-				got := slices.DeleteFunc(violated(t, err), func(path string) bool { return slices.Contains(f.also, path) })
-				if want := []string{f.violates()}; !slices.Equal(got, want) {
-					t.Errorf("%s: %s = %.80v violates %q, want %q", name, f.path, value, got, want)
+				got := slices.DeleteFunc(violated(t, err), func(path string) bool { return slices.Contains(f.Also, path) })
+				if want := []string{f.Violates()}; !slices.Equal(got, want) {
+					t.Errorf("%s: %s = %.80v violates %q, want %q", name, f.Path, value, got, want)
 				}
 				if store.calls.Load() != before {
-					t.Errorf("%s: %s = %.80v came to the store", name, f.path, value)
+					t.Errorf("%s: %s = %.80v came to the store", name, f.Path, value)
 				}
 			}
 		}
@@ -83,11 +52,9 @@ func TestEachBadFieldIsOneViolationAndNothingIsDone(t *testing.T) {
 }
 
 // callWith sends the good request with one field changed.
-func callWith(t *testing.T, s *started, r requests, path string, value any) error {
+func callWith(t *testing.T, s *started, r requests.Request, path string, value any) error {
 	t.Helper()
-	req := request(t, r.rpc, r.base)
-	set(t, req.ProtoReflect(), path, value)
-	_, err := s.call(t, r.rpc, req)
+	_, err := s.call(t, r.RPC, r.With(t, path, value))
 	return err
 }
 
@@ -136,16 +103,16 @@ var neverWrong = map[string]string{
 // and not to the table, so that none is forgotten.
 func TestEveryFieldOfEveryRequestIsTriedOut(t *testing.T) {
 	tried := map[string]bool{}
-	for _, r := range theRequests() {
-		for _, f := range r.fields {
-			if len(f.bad) > 0 {
-				tried[r.rpc+" "+withoutIndices(f.path)] = true
-				tried[r.rpc+" "+withoutIndices(f.violates())] = true
+	for _, r := range requests.All() {
+		for _, f := range r.Fields {
+			if len(f.Bad) > 0 {
+				tried[r.RPC+" "+requests.WithoutIndices(f.Path)] = true
+				tried[r.RPC+" "+requests.WithoutIndices(f.Violates())] = true
 			}
 		}
 	}
-	for rpc, method := range rpcs() {
-		for _, leaf := range leaves(method.Input()) {
+	for rpc, method := range requests.RPCs() {
+		for _, leaf := range requests.Leaves(method.Input()) {
 			if path := rpc + " " + leaf; !tried[path] && !isNeverWrong(path) {
 				t.Errorf("no bad value is tried out for %s", path)
 			}
@@ -210,40 +177,13 @@ func TestAllBadFieldsAreNamedAtOnce(t *testing.T) {
 // arrive, so that a path that leads nowhere is noticed.
 func TestTheTableCanFail(t *testing.T) {
 	req := request(t, "Redeem", `request_id: "r" code: "X" order { currency_code: "EUR" lines { quantity: 1 } }`)
-	set(t, req.ProtoReflect(), "order.lines[1].category_ids[0]", "shoes")
-	set(t, req.ProtoReflect(), "order.lines[0].quantity", 2)
-	set(t, req.ProtoReflect(), "source", nil)
-	set(t, req.ProtoReflect(), "customer.id", "c")
+	requests.Set(t, req.ProtoReflect(), "order.lines[1].category_ids[0]", "shoes")
+	requests.Set(t, req.ProtoReflect(), "order.lines[0].quantity", 2)
+	requests.Set(t, req.ProtoReflect(), "source", nil)
+	requests.Set(t, req.ProtoReflect(), "customer.id", "c")
 	want := request(t, "Redeem", `request_id: "r" customer { id: "c" }
 		order { currency_code: "EUR" lines { quantity: 2 } lines { category_ids: "shoes" } }`)
 	if !proto.Equal(req, want) {
 		t.Errorf("got %v, want %v", req, want)
 	}
 }
-
-// The values that several fields have in common.
-
-const maxAmount = 1<<53 - 1
-
-func text(n int) string { return strings.Repeat("ü", n) }
-
-func list(n int, m proto.Message) []proto.Message { return slices.Repeat([]proto.Message{m}, n) }
-
-func names(n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = fmt.Sprint("name-", i)
-	}
-	return out
-}
-
-func noteMap(keys, keyLength, valueLength int) map[string]string {
-	out := map[string]string{}
-	for i := range keys {
-		out[fmt.Sprintf("%0*d", keyLength, i)] = text(valueLength)
-	}
-	return out
-}
-
-// enumOutOfRange has numbers that no enum of the API has.
-var enumOutOfRange = values(-1, 99, 1<<31-1)

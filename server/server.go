@@ -172,9 +172,15 @@ func (s *Server) SetServing(serving bool) {
 	s.health.SetServingStatus("", status) // the server as a whole
 }
 
-// Serve answers calls on the listener until Shutdown, and then returns nil. It
-// closes the listener.
-func (s *Server) Serve(listener net.Listener) error { return s.grpc.Serve(listener) }
+// Serve answers calls on the listener until Shutdown, and then returns nil, at once
+// when Shutdown came first. It closes the listener.
+func (s *Server) Serve(listener net.Listener) error {
+	err := s.grpc.Serve(listener)
+	if errors.Is(err, grpc.ErrServerStopped) && s.stopping.Err() != nil {
+		return nil
+	}
+	return err
+}
 
 // Shutdown takes no more calls, tells clients so, and returns when those in
 // flight have ended. When ctx ends first, it breaks them off and returns the

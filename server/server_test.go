@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/discountd/discountd/domain"
 	"github.com/discountd/discountd/server"
@@ -89,6 +90,27 @@ func TestShutdownTellsThoseWhoWatchAndDoesNotWaitForThem(t *testing.T) {
 		if resp.GetStatus() != healthpb.HealthCheckResponse_NOT_SERVING {
 			t.Errorf("the watch goes on with %v", resp)
 		}
+	}
+}
+
+func TestServeReturnsNilAlsoWhenShutdownCameFirst(t *testing.T) {
+	hasher, err := domain.NewHasher([]byte(strings.Repeat("k", domain.MinHashKeyLength)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.New(server.Config{Store: &stub{}, Hasher: hasher, Logger: slog.New(slog.DiscardHandler), Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listener := bufconn.Listen(1)
+	if err := s.Serve(listener); err != nil {
+		t.Errorf("Serve after Shutdown returns %v", err)
+	}
+	if _, err := listener.DialContext(t.Context()); err == nil {
+		t.Error("the listener is open")
 	}
 }
 
@@ -289,6 +311,9 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 		r := log[0]
 		if r["level"] != c.level || r["reason"] != c.reason || r["method"] != "/discount.v1.RedemptionService/Redeem" {
 			t.Errorf("%v: the log has %v", c.err, r)
+		}
+		if text, ok := r["duration"].(string); !ok || !strings.HasSuffix(text, "s") {
+			t.Errorf("%v: the duration is %v, which does not tell its unit", c.err, r["duration"])
 		}
 		if _, ok := r["cause"]; ok != c.cause {
 			t.Errorf("%v: the cause in %v", c.err, r)

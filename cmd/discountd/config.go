@@ -12,9 +12,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/discountd/discountd/redisstore"
 )
 
 // config is everything that can be set, each by a flag or by the environment
@@ -24,9 +28,15 @@ type config struct {
 	Redis        string        `env:"DISCOUNTD_REDIS" default:"auto" placeholder:"URL" help:"Where everything is kept: redis://[user:password@]host:port/db, rediss:// for TLS, or auto (the default): a redis-server or valkey-server from PATH, started for this process alone; without one, memory."`
 	DataDir      string        `env:"DISCOUNTD_DATA_DIR" default:"${state_dir}" placeholder:"DIR" type:"path" help:"Directory for what is kept on this machine (${default})."`
 	HashKeyFile  string        `env:"DISCOUNTD_HASH_KEY_FILE" placeholder:"FILE" type:"path" help:"The secret that e-mail addresses are hashed with, 32 bytes or more. All servers of one store need the same. Made when missing (hash.key in the data directory)."`
+	Ack          string        `env:"DISCOUNTD_ACK" placeholder:"memory|disk|replica:N" help:"What a write must have reached before it is acknowledged: the memory of Redis, its disk, or N replicas (disk with the private Redis, else memory)."`
+	Allow        []string      `env:"DISCOUNTD_ALLOW" placeholder:"NAME,..." help:"Weaknesses of the Redis to accept: what would be refused is only warned about, what would be warned about is not mentioned: ${concerns}."`
+	AcceptLoss   string        `name:"accept-data-loss" env:"DISCOUNTD_ACCEPT_DATA_LOSS" placeholder:"STORE" help:"Go on although this store, by its id, has lost data or is gone. The refusal to start names it; it is accepted once."`
 	DrainTimeout time.Duration `env:"DISCOUNTD_DRAIN_TIMEOUT" default:"20s" placeholder:"DURATION" help:"How long calls in flight may take after SIGINT or SIGTERM (${default}). A second signal ends at once."`
 	LogLevel     slog.Level    `env:"DISCOUNTD_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error (${default}). Calls that went well are at debug."`
 	LogFormat    string        `env:"DISCOUNTD_LOG_FORMAT" default:"auto" enum:"auto,text,json" placeholder:"FORMAT" help:"How to log to standard error: text, json, or auto (the default): text on a terminal, else json."`
+
+	Serve struct{}    `cmd:"" default:"1" help:"Serve, until a signal ends it. This is what happens without a command, too."`
+	Audit auditConfig `cmd:"" help:"Compare all counters with the redemptions that they count, while the service runs, and mend them if told to."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -43,7 +53,7 @@ func parse(args []string) (config, error) {
 		&c,
 		kong.Name("discountd"),
 		kong.Description("Serves coupons, promotion codes and their redemption over gRPC."),
-		kong.Vars{"version": version(), "state_dir": stateDir},
+		kong.Vars{"version": version(), "state_dir": stateDir, "concerns": strings.Join(redisstore.Concerns(), ", ")},
 	)
 	if err != nil {
 		return config{}, err
@@ -61,6 +71,16 @@ func (c *config) Validate() error {
 	}
 	if c.DrainTimeout <= 0 {
 		return errors.New("--drain-timeout: must be positive")
+	}
+	if c.Ack != "" {
+		if _, err := redisstore.ParseAck(c.Ack); err != nil {
+			return fmt.Errorf("--ack: %w", err)
+		}
+	}
+	for _, name := range c.Allow {
+		if !slices.Contains(redisstore.Concerns(), name) {
+			return fmt.Errorf("--allow: %q is none of %s", name, strings.Join(redisstore.Concerns(), ", "))
+		}
 	}
 	if c.Redis != redisAuto {
 		if _, err := redisOptions(c.Redis); err != nil {

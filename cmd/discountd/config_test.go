@@ -37,7 +37,8 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"DISCOUNTD_LISTEN": "127.0.0.1:1", "DISCOUNTD_REDIS": "redis://env:1", "DISCOUNTD_DATA_DIR": "/env",
 		"DISCOUNTD_HASH_KEY_FILE": "/env/key", "DISCOUNTD_DRAIN_TIMEOUT": "1s", "DISCOUNTD_LOG_LEVEL": "warn",
-		"DISCOUNTD_LOG_FORMAT": "json",
+		"DISCOUNTD_LOG_FORMAT": "json", "DISCOUNTD_ACK": "replica:2", "DISCOUNTD_ALLOW": "eviction,memory",
+		"DISCOUNTD_ACCEPT_DATA_LOSS": "STORE",
 	} {
 		t.Setenv(name, value)
 	}
@@ -48,6 +49,7 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 	want := config{
 		Listen: "127.0.0.1:1", Redis: "rediss://flag:2", DataDir: "/env", HashKeyFile: "/env/key",
 		DrainTimeout: time.Second, LogLevel: slog.LevelDebug, LogFormat: "json",
+		Ack: "replica:2", Allow: []string{"eviction", "memory"}, AcceptLoss: "STORE",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -65,6 +67,9 @@ func TestWrongConfigurationIsRefusedByName(t *testing.T) {
 		{"--drain-timeout=0s", "--drain-timeout"},
 		{"--drain-timeout=soon", "--drain-timeout"},
 		{"--log-level=loud", "--log-level"},
+		{"--ack=maybe", "--ack"},
+		{"--ack=replica:0", "--ack"},
+		{"--allow=eviction,everything", "everything"},
 		{"--log-format=xml", "--log-format"},
 		{"--no-such-flag", "--no-such-flag"},
 	} {

@@ -17,16 +17,20 @@ import (
 func main() {
 	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, "discountd:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
-// start runs the service until a signal or an error ends it.
+// start runs the service, or another command, until a signal or an error ends it.
 func start() error {
 	logging.Disable() // the Redis client returns all that it would log
 	c, err := parse(os.Args[1:])
 	if err != nil {
-		return fmt.Errorf("%w; see discountd --help", err)
+		return usageError(os.Args[1:], fmt.Errorf("%w; see discountd --help", err))
 	}
-	return run(untilSignal(context.Background()), c, os.Stdout, os.Stderr)
+	ctx := untilSignal(context.Background())
+	if c.Audit.Selected {
+		return audit(ctx, c, os.Stdout, os.Stderr)
+	}
+	return run(ctx, c, os.Stdout, os.Stderr)
 }

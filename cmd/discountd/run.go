@@ -10,6 +10,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,6 +20,10 @@ import (
 	"github.com/discountd/discountd/redisstore"
 	"github.com/discountd/discountd/server"
 )
+
+// rememberInterval is how often it is written down how far the store has come. What
+// was lost since is only noticed by servers that keep running.
+const rememberInterval = 5 * time.Second
 
 // service is what run wires together.
 type service struct {
@@ -85,9 +91,16 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 
 // operate opens the store, says so, and looks after its health until ctx ends.
 func (s *service) operate(ctx context.Context, b *backing, addr net.Addr, stdout io.Writer) error {
-	store, err := s.openStore(ctx, b)
+	options, remember, err := s.storeOptions(b)
 	if err != nil {
 		return err
+	}
+	store, err := s.openStore(ctx, b, options)
+	if err != nil {
+		return err
+	}
+	if err := remember(store.Seen()); err != nil {
+		return fmt.Errorf("remember the state of the store: %w", err)
 	}
 	s.store.opened.Store(store)
 	s.server.SetServing(true)
@@ -95,21 +108,98 @@ func (s *service) operate(ctx context.Context, b *backing, addr net.Addr, stdout
 	if err := printBanner(stdout, addr, b); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
-	probe(ctx, store.Ping, s.server.SetServing, s.logger)
+	s.watch(ctx, store, remember)
 	return nil
 }
 
+// watch looks after the store until ctx ends, and remembers how far it has come.
+func (s *service) watch(ctx context.Context, store *redisstore.Store, remember func(redisstore.Seen) error) {
+	saved := time.Now()
+	save := func() {
+		saved = time.Now()
+		if err := remember(store.Seen()); err != nil {
+			s.logger.Error("cannot remember the state of the store; a loss of data may pass unnoticed at the next start", "error", err)
+		}
+	}
+	ping := func(ctx context.Context) error {
+		err := store.Ping(ctx)
+		if err == nil && time.Since(saved) >= rememberInterval {
+			save()
+		}
+		return err
+	}
+	probe(ctx, ping, s.server.SetServing, s.logger)
+	save()
+}
+
+// storeOptions returns how to open the store in b, and what remembers how far it has
+// come.
+func (s *service) storeOptions(b *backing) (redisstore.Options, func(redisstore.Seen) error, error) {
+	o := redisstore.Options{
+		HashKeyFingerprint: s.hasher.Fingerprint(), Logger: s.logger, AcceptLoss: s.config.AcceptLoss,
+	}
+	var err error
+	if o.Durability, err = s.durability(b); err != nil || b.forgets {
+		return o, func(redisstore.Seen) error { return nil }, err
+	}
+	m, remembered, err := openMemoryOf(s.config.DataDir, b.address)
+	if err != nil {
+		return o, nil, err
+	}
+	o.Memory = remembered
+	return o, m.save, nil
+}
+
+// durability returns what the Redis in b must be like, or nil when there is nothing
+// to ask of it.
+func (s *service) durability(b *backing) (*redisstore.Durability, error) {
+	ack := redisstore.Ack{}
+	if b.private && !b.forgets {
+		ack = redisstore.AckDisk() // at no cost: it writes through anyway
+	}
+	if s.config.Ack != "" {
+		var err error
+		if ack, err = redisstore.ParseAck(s.config.Ack); err != nil {
+			return nil, fmt.Errorf("--ack: %w", err)
+		}
+	}
+	switch {
+	case b.forgets && ack != redisstore.Ack{}:
+		return nil, fmt.Errorf("--ack=%s: there is no redis-server on PATH, and the memory of this process keeps nothing", ack)
+	case b.forgets:
+		return nil, nil
+	}
+	d := &redisstore.Durability{Ack: ack, Allow: s.config.Allow}
+	if b.private {
+		d.Allow = append(slices.Clone(d.Allow), "memory") // it is bounded by nobody's wish
+	}
+	return d, nil
+}
+
+// howToAllow tells how to start all the same, if there is a way.
+func howToAllow(e *redisstore.UnsafeError) string {
+	if slices.Contains(e.Names, "") {
+		return ""
+	}
+	return ". To start all the same: --allow=" + strings.Join(e.Names, ",")
+}
+
 // openStore opens the store in b, for as long as it takes to be reachable.
-func (s *service) openStore(ctx context.Context, b *backing) (*redisstore.Store, error) {
+func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Options) (*redisstore.Store, error) {
 	waiting := false
 	for {
 		attempt, cancel := context.WithTimeout(ctx, ioTimeout)
-		store, err := redisstore.Open(attempt, b.client, redisstore.Options{
-			HashKeyFingerprint: s.hasher.Fingerprint(), Logger: s.logger,
-		})
+		store, err := redisstore.Open(attempt, b.client, o)
 		cancel()
 		if err == nil {
 			return store, nil
+		}
+		if loss, ok := errors.AsType[*redisstore.DataLossError](err); ok {
+			return nil, fmt.Errorf("%s: %w. Restore the data and start again, or go on with what is there: start once with --accept-data-loss=%s",
+				b.description, loss, loss.Lost.StoreID)
+		}
+		if unsafe, ok := errors.AsType[*redisstore.UnsafeError](err); ok {
+			return nil, fmt.Errorf("%s: %w%s", b.description, unsafe, howToAllow(unsafe))
 		}
 		if _, away := errors.AsType[*domain.UnavailableError](err); !away && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, fmt.Errorf("%s: %w", b.description, err)

@@ -37,6 +37,10 @@ type backing struct {
 	description string
 	// forgets is whether everything is gone when this process ends.
 	forgets bool
+	// private is whether it runs for this process alone.
+	private bool
+	// address tells the same Redis from others, without secrets.
+	address string
 	// stop ends what runs for this process alone.
 	stop func(context.Context) error
 }
@@ -62,6 +66,7 @@ func openBacking(ctx context.Context, c config, logger *slog.Logger) (*backing, 
 	return &backing{
 		client:      redis.NewClient(options),
 		description: fmt.Sprintf("Redis at %s, database %d", options.Addr, options.DB),
+		address:     fmt.Sprintf("%s/%d", options.Addr, options.DB),
 		stop:        func(context.Context) error { return nil },
 	}, nil
 }
@@ -85,6 +90,8 @@ func openPrivate(ctx context.Context, dataDir string, logger *slog.Logger) (*bac
 	return &backing{
 		client:      redis.NewClient(withPolicy(dir.Options())),
 		description: "private redis-server, data in " + dir.Path(),
+		address:     redisAuto,
+		private:     true,
 		stop:        dir.Close,
 	}, nil
 }
@@ -98,6 +105,7 @@ func openMemory() (*backing, error) {
 		client:      redis.NewClient(withPolicy(&redis.Options{Addr: mini.Addr()})),
 		description: "memory of this process",
 		forgets:     true,
+		private:     true,
 		stop: func(context.Context) error {
 			mini.Close()
 			return nil

@@ -219,19 +219,22 @@ func Mini(t testing.TB) *miniredis.Miniredis {
 // *privateredis.Cluster.
 type Clienter[C redis.UniversalClient] interface{ Client() C }
 
-// Client returns a client that is closed when the test ends.
+// Client returns a client that is closed when the test ends. The test fails when a
+// script or a transaction that it sends has keys of different slots.
 func Client[C redis.UniversalClient](t testing.TB, store Clienter[C]) C {
 	t.Helper()
 	c := store.Client()
+	c.AddHook(oneSlot{t})
 	closeAtEnd(t, c)
 	return c
 }
 
 // ClientAt returns a client of the standalone server at a TCP address, such as
-// that of a Mini or a Link, that is closed when the test ends.
+// that of a Mini or a Link. It is as one that Client returns.
 func ClientAt(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	c := privateredis.ClientAt(addr)
+	c.AddHook(oneSlot{t})
 	closeAtEnd(t, c)
 	return c
 }

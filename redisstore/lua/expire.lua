@@ -11,7 +11,7 @@
 local head, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end

@@ -43,7 +43,7 @@ local function operation(i)
 end
 
 -- Read.
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end

@@ -20,7 +20,7 @@ local ledger, promotions, subscriptions = KEYS[5], KEYS[6], KEYS[7]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 9
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -48,7 +48,7 @@ local function take(o, r, d)
   end
   subscription_use(d, o.currency, o.amount, o.scoped)
   subscription_write(r, d)
-  ledger_write(ledger, o.position, page_size, ledger_text(r))
+  ledger_write(b, ledger, o.position, page_size, ledger_text(r))
   books_spend(b, o.currency, o.amount, o.scoped)
   changed = true
 end
@@ -88,7 +88,7 @@ local function decide(o)
   elseif ends then
     d.ended = now
     subscription_write(r, d)
-    ledger_write(ledger, o.position, page_size, ledger_text(r))
+    ledger_write(b, ledger, o.position, page_size, ledger_text(r))
   end
   local answer = string.format('%s\t%d\t', outcome, cycle) .. o.record
   redis.call('HSET', subscriptions, field, answer)

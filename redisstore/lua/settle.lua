@@ -19,7 +19,7 @@ local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], K
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 9
 
-local b = books_open(head, customers, promotions)
+local b = books_open(head, customers, promotions, now)
 if not b then
   return { 'absent' }
 end
@@ -63,7 +63,7 @@ function settle.C(o, r)
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
   else
-    redis.call('ZREM', holds, o.position)
+    r.was_held = true
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
   end
@@ -78,7 +78,7 @@ function settle.L(o, r)
     return 'state', ''
   end
   local t = ledger_taken(r)
-  redis.call('ZREM', holds, o.position)
+  r.was_held = true
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
   r.state, r.rest = 'L', r.rest .. '\t' .. o.note
@@ -139,8 +139,13 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(ledger, o.position, page_size, text)
+  ledger_write(b, ledger, o.position, page_size, text)
   redis.call('HSET', requests, o.request, mine)
+  -- After the writes that a Redis without memory refuses: it takes away, which is
+  -- never refused, and all that follows it would not be, either.
+  if r.was_held then
+    redis.call('ZREM', holds, o.position)
+  end
   return 'settled', text
 end
 

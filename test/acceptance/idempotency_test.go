@@ -74,16 +74,6 @@ func (s *service) kept(t *testing.T) map[string]string {
 	return all
 }
 
-func TestOneRequestSentTwoHundredTimesAtOnceHasOneEffect(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	c := s.coupon(t, percentOff(10))
-	s.code(t, c, coded("ONE"))
-	// As much as can be retried: without a limit it is only the id that counts.
-	r := purchase(typing("ONE"), by("alice"), byEmail("alice@example.com"), paying(1_000, "EUR"))
-	wantOneEffect(t, s, c, atOnce(t, []*service{s}, repeated(200, r)))
-}
-
 func TestRetryReturnsTheRedemptionWhateverHasHappenedSince(t *testing.T) {
 	t.Parallel()
 	for what, happens := range map[string]func(*testing.T, *service, *discountv1.Coupon, *discountv1.PromotionCode){

@@ -70,13 +70,17 @@ func TestLimitOfACodeAboveTheCouponsIsRefused(t *testing.T) {
 	s := start(t)
 	c := s.coupon(t, percentOff(10, couponLimit(50)))
 
-	_, err := s.createCode(t, c, coded("TOO-MANY", codeLimit(51)))
+	var err error
+	s.wantNothingWritten(t, c, func() {
+		_, err = s.createCode(t, c, coded("TOO-MANY", codeLimit(51)))
+	})
 	wantViolations(t, err, "promotion_code.max_redemptions")
 	s.refuses(t, purchase(typing("TOO-MANY")), codeNotFound)
 
 	p := s.code(t, c, coded("ALL-OF-THEM", codeLimit(50)))
 	above := int64(51)
-	wantViolations(t, s.limitCode(t, p, &above), "promotion_code.max_redemptions")
+	s.wantNothingWritten(t, c, func() { err = s.limitCode(t, p, &above) })
+	wantViolations(t, err, "promotion_code.max_redemptions")
 	if got := s.wantStatus(t, p, active).GetMaxRedemptions(); got != 50 {
 		t.Errorf("the limit is %d after a refused update, want 50", got)
 	}

@@ -18,6 +18,7 @@ import (
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 	"github.com/discountd/discountd/internal/privateredis"
 	"github.com/discountd/discountd/internal/redistest"
+	"github.com/discountd/discountd/test/internal/harness"
 )
 
 // short is the deadline of calls to a store that does not answer.
@@ -63,7 +64,7 @@ func TestDeadRedisIsUnavailableAndRecoversByItself(t *testing.T) {
 	second := purchase(applying(c))
 	// The connections that were open may have taken the first calls along; from
 	// then on the service knows.
-	await(t, "a call that certainly was not executed", func(context.Context) bool {
+	harness.Await(t, harness.Patience, "a call that certainly was not executed", func(context.Context) bool {
 		_, err := s.redeemShortly(t, second)
 		if status.Code(err) != codes.Unavailable {
 			t.Fatalf("with a dead Redis: %v", err)
@@ -76,12 +77,12 @@ func TestDeadRedisIsUnavailableAndRecoversByItself(t *testing.T) {
 	wantUnavailable(t, err, "STORE_UNAVAILABLE")
 	_, err = s.ValidateCode(within(t), validation(second))
 	wantUnavailable(t, err, "STORE_UNAVAILABLE")
-	s.wantHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
+	s.AwaitHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
 
 	if err := redis.Restart(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	s.wantHealth(t, healthpb.HealthCheckResponse_SERVING)
+	s.AwaitHealth(t, healthpb.HealthCheckResponse_SERVING)
 	s.redeems(t, second)
 	again, err := s.Redeem(within(t), first)
 	if err != nil {
@@ -110,12 +111,12 @@ func TestRedisThatHangsKeepsNobodyWaitingBeyondTheDeadline(t *testing.T) {
 			t.Errorf("with a Redis that hangs: %v", err)
 		}
 	}
-	s.wantHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
+	s.AwaitHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
 
 	if err := redis.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	s.wantHealth(t, healthpb.HealthCheckResponse_SERVING)
+	s.AwaitHealth(t, healthpb.HealthCheckResponse_SERVING)
 	// What was sent while Redis hung may have run since; the id makes it one.
 	if _, err := s.Redeem(within(t), r); err != nil {
 		t.Errorf("the retry: %v", err)
@@ -136,7 +137,7 @@ func TestRedisThatComesBackEmptyIsNotServedFrom(t *testing.T) {
 	if err := redis.Restart(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	s.wantHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
+	s.AwaitHealth(t, healthpb.HealthCheckResponse_NOT_SERVING)
 	_, err := s.Redeem(within(t), purchase(applying(c)))
 	wantUnavailable(t, err, "STORE_UNAVAILABLE")
 }

@@ -4,7 +4,6 @@
 package acceptance
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -15,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -427,38 +425,6 @@ func wantHeldBy(t *testing.T, err error, holder *discountv1.PromotionCode) {
 	if info.GetResourceType() != "discountd/PromotionCode" || info.GetResourceName() != holder.GetName() {
 		t.Errorf("the code is held by %s %s, want %s", info.GetResourceType(), info.GetResourceName(), holder.GetName())
 	}
-}
-
-// await polls until what is waited for has come, and fails the test if it does not
-// come within the deadline.
-func await(t *testing.T, what string, come func(context.Context) bool) {
-	t.Helper()
-	ctx := within(t)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !come(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s", what, deadline)
-		}
-	}
-}
-
-// wantHealth waits for what the health service says of the server as a whole.
-func (s *service) wantHealth(t *testing.T, want healthpb.HealthCheckResponse_ServingStatus) {
-	t.Helper()
-	await(t, "health "+want.String(), func(ctx context.Context) bool {
-		for _, name := range []string{
-			"", discountv1.CouponService_ServiceDesc.ServiceName, discountv1.RedemptionService_ServiceDesc.ServiceName,
-		} {
-			got, err := s.health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
-			if err != nil || got.GetStatus() != want {
-				return false
-			}
-		}
-		return true
-	})
 }
 
 // wantSame checks that another server sees what this one does.

@@ -165,7 +165,9 @@ type PromotionCode struct {
 	TimesRedeemed int64 `protobuf:"varint,22,opt,name=times_redeemed,json=timesRedeemed,proto3" json:"times_redeemed,omitempty"`
 	// Output only. When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Output only. When its configuration last changed.
+	// Output only. When UpdatePromotionCode last changed it, or else when it was
+	// created. Activation, deactivation and deletion change its state and `etag`, and
+	// not this.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change of configuration or activation, never with a
 	// redemption. Given in an update, it must be the current one, else ABORTED.

@@ -9,9 +9,10 @@
 
 -- books_open returns nil when there is no such coupon. The key of a bucket of
 -- promotion codes is that of promotions, a colon, and the first four characters
--- of the code's id.
-local function books_open(head, customers, promotions)
-  local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd')
+-- of the code's id. An audit marks the head with the moment until which it may
+-- last, so that one that never came to its end is over all the same.
+local function books_open(head, customers, promotions, now)
+  local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd', 'A')
   if not h[1] then
     return nil
   end
@@ -19,6 +20,7 @@ local function books_open(head, customers, promotions)
     head = head, customers = customers, promotions = promotions,
     state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
     redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
+    audited = h[9] and tonumber(h[9]) > tonumber(now), audit_over = h[9] and tonumber(h[9]) <= tonumber(now),
     codes = {}, uses = {}, spent = {}, -- as they stand, by code id, field, currency
     codes_changed = {}, uses_changed = {}, spent_changed = {},
   }
@@ -245,6 +247,9 @@ local function books_write(b)
     end
   end
   redis.call('HSET', b.head, unpack(head))
+  if b.audit_over then
+    redis.call('HDEL', b.head, 'a', 'A')
+  end
   local by_bucket = {}
   for code in pairs(b.codes_changed) do
     local p = b.codes[code]

@@ -29,7 +29,7 @@ end
 -- hold_end changes a reserved record to another state and gives back what it took.
 local function hold_end(b, ledger, holds, position, page_size, r, state)
   r.state = state
-  ledger_write(ledger, position, page_size, ledger_text(r))
+  ledger_write(b, ledger, position, page_size, ledger_text(r))
   redis.call('ZREM', holds, position)
   local t = ledger_taken(r)
   books_add(b, t.code, t.identities, t.periods, 0, -1)

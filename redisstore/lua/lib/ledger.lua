@@ -18,8 +18,22 @@ local function ledger_read(ledger, position, page_size)
   return redis.call('LINDEX', ledger_page(ledger, position, page_size), (position - 1) % page_size)
 end
 
-local function ledger_write(ledger, position, page_size, text)
+-- ledger_changes is the list of the positions of records that were changed while
+-- an audit read the ledger, so that it knows what to read again.
+local function ledger_changes(ledger)
+  return ledger .. ':w'
+end
+
+-- How long that list outlives its last entry, in milliseconds. An audit that goes
+-- on takes note of it much sooner.
+local CHANGES_KEPT = 3600000
+
+local function ledger_write(b, ledger, position, page_size, text)
   redis.call('LSET', ledger_page(ledger, position, page_size), (position - 1) % page_size, text)
+  if b.audited then
+    redis.call('RPUSH', ledger_changes(ledger), string.format('%d', position))
+    redis.call('PEXPIRE', ledger_changes(ledger), CHANGES_KEPT)
+  end
 end
 
 local function ledger_split(text)

@@ -1,7 +1,7 @@
 // Copyright 2026 The discountd Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package server_test
+package requests
 
 import (
 	"slices"
@@ -13,14 +13,14 @@ import (
 )
 
 // couponLimits has the limits that coupons and promotion codes both have.
-func couponLimits(prefix string) []field {
+func couponLimits(prefix string) []Field {
 	return slices.Concat(
 		counts(prefix+"max_redemptions", prefix+"max_redemptions_per_customer"),
 		periodLimits(prefix+"period_limits"),
 	)
 }
 
-func periodLimits(path string) []field {
+func periodLimits(path string) []Field {
 	limit := func(adjust func(*discountv1.PeriodLimit)) []proto.Message {
 		l := &discountv1.PeriodLimit{Period: discountv1.Period_PERIOD_DAY, MaxRedemptions: 1}
 		adjust(l)
@@ -38,19 +38,19 @@ func periodLimits(path string) []field {
 	daily, perCustomer := period(discountv1.Period_PERIOD_DAY), limit(func(l *discountv1.PeriodLimit) { l.PerCustomer = true })
 	weekly, monthly := period(discountv1.Period_PERIOD_WEEK), period(discountv1.Period_PERIOD_MONTH)
 	one := path + "[0]."
-	return []field{
-		{path: path, good: values(nil, slices.Concat(daily, perCustomer, weekly, monthly)), bad: values(list(7, daily[0]))},
-		{path: path, bad: values(slices.Concat(daily, daily)), want: path + "[1].period"},
-		{path: path, bad: values(slices.Concat(weekly, perCustomer, perCustomer)), want: path + "[2].period"},
-		{path: path, bad: values(period(0), period(-1), period(4)), want: one + "period"},
-		{path: path, good: values(most(maxAmount)), bad: values(most(0), most(-1), most(maxAmount+1)), want: one + "max_redemptions"},
-		{path: path, good: values(zone("UTC"), zone("Europe/Paris"), zone("America/Argentina/Buenos_Aires")), bad: values(
+	return []Field{
+		{Path: path, Good: values(nil, slices.Concat(daily, perCustomer, weekly, monthly)), Bad: values(list(7, daily[0]))},
+		{Path: path, Bad: values(slices.Concat(daily, daily)), Want: path + "[1].period"},
+		{Path: path, Bad: values(slices.Concat(weekly, perCustomer, perCustomer)), Want: path + "[2].period"},
+		{Path: path, Bad: values(period(0), period(-1), period(4)), Want: one + "period"},
+		{Path: path, Good: values(most(maxAmount)), Bad: values(most(0), most(-1), most(maxAmount+1)), Want: one + "max_redemptions"},
+		{Path: path, Good: values(zone("UTC"), zone("Europe/Paris"), zone("America/Argentina/Buenos_Aires")), Bad: values(
 			zone("Nowhere"), zone("Local"), zone("../Paris"), zone("/etc/localtime"), zone("Europe/Paris\x00"), zone(strings.Repeat("a", 65)),
-		), want: one + "time_zone"},
+		), Want: one + "time_zone"},
 	}
 }
 
-func budgets(path string) []field {
+func budgets(path string) []Field {
 	budget := func(currency string, amount int64, products ...string) *discountv1.Budget {
 		return &discountv1.Budget{Limit: &discountv1.Money{CurrencyCode: currency, AmountMinor: amount}, Products: products}
 	}
@@ -65,16 +65,16 @@ func budgets(path string) []field {
 	unknown := budget("EUR", 1)
 	unknown.Policy = 3
 	one := path + "[0]."
-	return []field{
-		{path: path, good: values(nil, of(granting), of(budget("EUR", 1), budget("JPY", maxAmount))), bad: values(list(51, budget("EUR", 1)))},
-		{path: path, bad: values(of(unknown)), want: one + "policy"},
-		{path: path, bad: values(of(budget("EUR", 1), budget("EUR", 2))), want: path + "[1].limit.currency_code"},
-		{path: path, bad: values(of(budget("eur", 1)), of(budget("", 1)), of(budget("XXX", 1))), want: one + "limit.currency_code"},
-		{path: path, bad: values(of(budget("EUR", 0)), of(budget("EUR", -1)), of(budget("EUR", maxAmount+1))), want: one + "limit.amount_minor"},
-		{path: path, bad: values(of(&discountv1.Budget{})), want: one + "limit.currency_code", also: []string{one + "limit.amount_minor"}},
-		{path: path, good: values(of(budget("EUR", 1, names(500)...))), bad: values(of(budget("EUR", 1, names(501)...))), want: one + "products"},
-		{path: path, good: values(of(budget("EUR", 1, text(255)))), bad: values(
+	return []Field{
+		{Path: path, Good: values(nil, of(granting), of(budget("EUR", 1), budget("JPY", maxAmount))), Bad: values(list(51, budget("EUR", 1)))},
+		{Path: path, Bad: values(of(unknown)), Want: one + "policy"},
+		{Path: path, Bad: values(of(budget("EUR", 1), budget("EUR", 2))), Want: path + "[1].limit.currency_code"},
+		{Path: path, Bad: values(of(budget("eur", 1)), of(budget("", 1)), of(budget("XXX", 1))), Want: one + "limit.currency_code"},
+		{Path: path, Bad: values(of(budget("EUR", 0)), of(budget("EUR", -1)), of(budget("EUR", maxAmount+1))), Want: one + "limit.amount_minor"},
+		{Path: path, Bad: values(of(&discountv1.Budget{})), Want: one + "limit.currency_code", Also: []string{one + "limit.amount_minor"}},
+		{Path: path, Good: values(of(budget("EUR", 1, names(500)...))), Bad: values(of(budget("EUR", 1, names(501)...))), Want: one + "products"},
+		{Path: path, Good: values(of(budget("EUR", 1, text(255)))), Bad: values(
 			of(budget("EUR", 1, "")), of(budget("EUR", 1, text(256))), of(budget("EUR", 1, "\n")),
-		), want: one + "products[0]"},
+		), Want: one + "products[0]"},
 	}
 }

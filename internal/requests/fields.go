@@ -1,7 +1,7 @@
 // Copyright 2026 The discountd Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package server_test
+package requests
 
 import (
 	"fmt"
@@ -16,12 +16,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// set sets the field of m at a path such as "order.lines[2].quantity", making the
+// Set sets the field of m at a path such as "order.lines[2].quantity", making the
 // messages on the way. A path may end in a oneof, which nil clears.
 //
 // Value is nil for a field that is not set, an int for any kind of number, a
 // string, a message, a []string, a []proto.Message or a map[string]string.
-func set(t testing.TB, m protoreflect.Message, path string, value any) {
+func Set(t testing.TB, m protoreflect.Message, path string, value any) {
 	t.Helper()
 	first, rest, further := strings.Cut(path, ".")
 	name, index, indexed := strings.Cut(strings.TrimSuffix(first, "]"), "[")
@@ -45,7 +45,7 @@ func set(t testing.TB, m protoreflect.Message, path string, value any) {
 			list.Append(list.NewElement())
 		}
 		if further {
-			set(t, list.Get(i).Message(), rest, value)
+			Set(t, list.Get(i).Message(), rest, value)
 		} else {
 			list.Set(i, scalar(t, field, value))
 		}
@@ -53,14 +53,18 @@ func set(t testing.TB, m protoreflect.Message, path string, value any) {
 	}
 	switch {
 	case further:
-		set(t, m.Mutable(field).Message(), rest, value)
+		Set(t, m.Mutable(field).Message(), rest, value)
 	case value == nil:
 		m.Clear(field)
 	case field.IsList():
 		setList(t, m, field, value)
 	case field.IsMap():
 		m.Clear(field)
-		for k, v := range value.(map[string]string) {
+		entries, ok := value.(map[string]string)
+		if !ok {
+			t.Fatalf("%s is a map and cannot be %v", field.FullName(), value)
+		}
+		for k, v := range entries {
 			m.Mutable(field).Map().Set(protoreflect.ValueOf(k).MapKey(), protoreflect.ValueOf(v))
 		}
 	default:
@@ -96,6 +100,7 @@ func scalar(t testing.TB, field protoreflect.FieldDescriptor, value any) protore
 			return protoreflect.ValueOf(int32(v))
 		case protoreflect.Int64Kind:
 			return protoreflect.ValueOf(int64(v))
+		default: // no other kind of number is in the API
 		}
 	case string:
 		return protoreflect.ValueOf(v)
@@ -108,13 +113,13 @@ func scalar(t testing.TB, field protoreflect.FieldDescriptor, value any) protore
 
 var indices = regexp.MustCompile(`\[\d+\]`)
 
-// withoutIndices makes "order.lines.quantity" of "order.lines[2].quantity".
-func withoutIndices(path string) string { return indices.ReplaceAllString(path, "") }
+// WithoutIndices makes "order.lines.quantity" of "order.lines[2].quantity".
+func WithoutIndices(path string) string { return indices.ReplaceAllString(path, "") }
 
-// leaves returns the paths of everything in a message that a client can give a
+// Leaves returns the paths of everything in a message that a client can give a
 // value: oneofs, lists, maps, and fields that are not messages of the API. A
 // bool, of which no value is wrong, is left out.
-func leaves(d protoreflect.MessageDescriptor) []string {
+func Leaves(d protoreflect.MessageDescriptor) []string {
 	paths := map[string]bool{}
 	collect(d, "", paths, nil)
 	return slices.Sorted(maps.Keys(paths))

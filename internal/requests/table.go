@@ -1,0 +1,508 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package requests
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+)
+
+// All has every RPC with every field that can be wrong. The bounds are
+// those that the API states at its fields.
+func All() []Request {
+	return slices.Concat(couponRequests(), discountRequests(), tierRequests(), promotionCodeRequests(), redemptionRequests())
+}
+
+func couponRequests() []Request {
+	const creation = `coupon { percent_off { basis_points: 2500 } }`
+	return []Request{
+		{"CreateCoupon", creation, slices.Concat(
+			[]Field{
+				{Path: "coupon_id", Good: values("", "a", "A_b-9", strings.Repeat("a", 64)), Bad: values(strings.Repeat("a", 65), "a b", "a/b", "{a}", "ü", "-")},
+				{Path: "coupon", Bad: missing},
+				{Path: "coupon.discount", Bad: missing},
+				{Path: "coupon.percent_off.basis_points", Good: values(1, 10_000), Bad: values(nil, 0, -1, 10_001, -1<<31, 1<<31-1)},
+				{Path: "coupon.display_name", Good: values(nil, text(200)), Bad: values(text(201), "a\x00")},
+				{Path: "coupon.duration", Good: values(nil, 1, 3), Bad: enumOutOfRange},
+				{Path: "coupon.duration", Bad: values(2), Want: "coupon.duration_in_months"},
+				{Path: "coupon.duration", Bad: values(4), Want: "coupon.duration_in_cycles"},
+				{Path: "coupon.duration_in_months", Good: missing, Bad: values(0, 1)},
+				{Path: "coupon.duration_in_cycles", Good: missing, Bad: values(0, 1)},
+				{Path: "coupon.allocation", Good: values(nil, 1, 3, 4), Bad: slices.Concat(enumOutOfRange, values(2))},
+				{Path: "coupon.rounding_scope", Good: values(nil, 1, 2, 3), Bad: enumOutOfRange},
+				{Path: "coupon.conditions.minimum_amount_basis", Good: values(nil, 1, 2), Bad: enumOutOfRange},
+				{Path: "coupon.caps.unit_order", Good: values(nil, 1, 2), Bad: enumOutOfRange},
+			},
+			requestID(false),
+			couponLimits("coupon."),
+			budgets("coupon.budgets"),
+			period("coupon.starts_at", "coupon.redeem_by"),
+			notes("coupon.metadata"),
+			scope("coupon.applies_to."),
+			amounts("coupon.conditions.minimum_amounts", 1, optional),
+			counts("coupon.conditions.minimum_quantity", "coupon.conditions.maximum_quantity"),
+			amounts("coupon.caps.max_discount", 1, optional),
+			amounts("coupon.caps.max_discount_per_unit", 1, optional),
+			amounts("coupon.caps.min_unit_amount", 0, optional),
+			counts("coupon.caps.max_units", "coupon.caps.max_units_per_line"),
+		)},
+		{"CreateCoupon", `coupon { percent_off { basis_points: 2500 } duration: DISCOUNT_DURATION_REPEATING duration_in_months: 3 }`, []Field{
+			{Path: "coupon.duration_in_months", Good: values(1, 1200), Bad: values(nil, 0, -1, 1201)},
+		}},
+		{"CreateCoupon", `coupon { percent_off { basis_points: 2500 } duration: DISCOUNT_DURATION_CYCLES duration_in_cycles: 3 }`, []Field{
+			{Path: "coupon.duration_in_cycles", Good: values(1, 10_000), Bad: values(nil, 0, -1, 10_001)},
+		}},
+		{"CreateCoupon", `coupon { percent_off { basis_points: 2500 } starts_at { seconds: 1000 } redeem_by { seconds: 2000 } conditions { minimum_quantity: 5 } }`, []Field{
+			{Path: "coupon.redeem_by", Good: values(nil, at(1001, 0)), Bad: values(at(1000, 0), at(999, 0), at(1000, 999_999))},
+			{Path: "coupon.conditions.maximum_quantity", Good: values(5), Bad: values(4)},
+		}},
+		{"GetCoupon", `name: "coupons/fall"`, couponName("name")},
+		{"UpdateCoupon", `coupon { name: "coupons/fall" } update_mask {
+			paths: ["display_name", "metadata", "max_redemptions", "max_redemptions_per_customer", "period_limits", "budgets"] }`, slices.Concat(
+			[]Field{
+				{Path: "coupon", Bad: missing},
+				{Path: "coupon.display_name", Good: values(nil, text(200)), Bad: values(text(201), "\u0085")},
+				{Path: "update_mask", Good: values(mask("display_name"), mask("metadata", "metadata")), Bad: values(
+					nil, mask(), mask("*"), mask(""), mask("name"), mask("etag"), mask("redeem_by"), mask("percent_off"), mask("coupon.metadata"),
+					mask("metadata.key"), mask("metadata", "nonsense"), mask("budgets.limit"), mask("period_limits[0]"),
+				)},
+			},
+			requestID(false),
+			couponName("coupon.name"),
+			etag("coupon.etag"),
+			couponLimits("coupon."),
+			budgets("coupon.budgets"),
+			notes("coupon.metadata"),
+		)},
+		{"UpdateCoupon", `coupon { name: "coupons/fall" } update_mask { paths: "metadata" }`, []Field{
+			// Not named by the mask.
+			{Path: "coupon.max_redemptions", Good: values(0, -1)},
+			{Path: "coupon.period_limits[0].period", Good: values(99)},
+			{Path: "coupon.budgets[0].policy", Good: values(99)},
+		}},
+		{"DeleteCoupon", `name: "coupons/fall"`, slices.Concat(couponName("name"), etag("etag"), requestID(false))},
+		{"ListCoupons", ``, pages()},
+	}
+}
+
+// discountRequests has each type of discount.
+func discountRequests() []Request {
+	return []Request{
+		{
+			"CreateCoupon", `coupon { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } }`,
+			amounts("coupon.amount_off.amounts", 1, mandatory),
+		},
+		{
+			"CreateCoupon", `coupon { allocation: ALLOCATION_PER_UNIT amount_off {
+				amounts { currency_code: "EUR" amount_minor: 500 } additional_amounts { currency_code: "EUR" amount_minor: 300 }
+			} }`,
+			alike(amounts("coupon.amount_off.additional_amounts", 0, optional)),
+		},
+		{
+			"CreateCoupon", `coupon { price_override { unit_amounts { currency_code: "EUR" amount_minor: 500 } } }`,
+			amounts("coupon.price_override.unit_amounts", 0, mandatory),
+		},
+		{"CreateCoupon", `coupon { free_trial { trial_days: 30 } }`, []Field{
+			{Path: "coupon.free_trial.trial_days", Good: values(1, 730), Bad: values(nil, 0, -1, 731)},
+			{Path: "coupon.free_trial.additional_trial_days", Bad: values(1), Want: "coupon.free_trial.trial_days"},
+		}},
+		{"CreateCoupon", `coupon { free_trial { additional_trial_days: 30 } }`, []Field{
+			{Path: "coupon.free_trial.additional_trial_days", Good: values(1, 730), Bad: values(-1, 731)},
+		}},
+		{"CreateCoupon", `coupon { shipping_off { percent_off { basis_points: 10000 } } }`, []Field{
+			{Path: "coupon.shipping_off.reduction", Bad: missing},
+			{Path: "coupon.shipping_off.percent_off.basis_points", Good: values(1, 10_000), Bad: values(nil, -1, 10_001)},
+		}},
+		{
+			"CreateCoupon", `coupon { shipping_off { amount_off { amounts { currency_code: "EUR" amount_minor: 500 } } } }`,
+			append(amounts("coupon.shipping_off.amount_off.amounts", 1, mandatory), Field{
+				Path: "coupon.shipping_off.amount_off.additional_amounts",
+				Bad:  values(list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: 100})),
+			}),
+		},
+	}
+}
+
+// tierRequests has the types of discount that depend on how much is bought.
+func tierRequests() []Request {
+	return []Request{
+		{"CreateCoupon", `coupon { order_tiers { tiers { thresholds { currency_code: "EUR" amount_minor: 100 } percent_off { basis_points: 500 } } } }`, slices.Concat(
+			[]Field{
+				{Path: "coupon.order_tiers.tiers", Bad: values(nil, list(21, tier()))},
+				{Path: "coupon.order_tiers.tiers[0].reward", Bad: missing},
+				{Path: "coupon.order_tiers.tiers[0].percent_off.basis_points", Good: values(1, 10_000), Bad: values(nil, -1, 10_001)},
+			},
+			amounts("coupon.order_tiers.tiers[0].thresholds", 0, optional),
+		)},
+		{
+			"CreateCoupon", `coupon { order_tiers { tiers { amount_off { amounts { currency_code: "EUR" amount_minor: 100 } } } } }`,
+			amounts("coupon.order_tiers.tiers[0].amount_off.amounts", 1, mandatory),
+		},
+		{
+			"CreateCoupon", `coupon { allocation: ALLOCATION_PER_UNIT order_tiers { tiers { minimum_quantity: 2 amount_off {
+				amounts { currency_code: "EUR" amount_minor: 500 } additional_amounts { currency_code: "EUR" amount_minor: 300 }
+			} } } }`,
+			slices.Concat(
+				alike(amounts("coupon.order_tiers.tiers[0].amount_off.additional_amounts", 0, optional)),
+				counts("coupon.order_tiers.tiers[0].minimum_quantity"),
+			),
+		},
+		{"CreateCoupon", `coupon { price_tiers { products { product_id: "p" tiers { minimum_quantity: 1 unit_amounts { currency_code: "EUR" amount_minor: 100 } } } } }`, slices.Concat(
+			[]Field{
+				{Path: "coupon.price_tiers.products", Bad: values(nil, list(101, &discountv1.ProductPriceTiers{}))},
+				{Path: "coupon.price_tiers.products[0].product_id", Good: values(text(255)), Bad: values(nil, text(256), "\x7f")},
+				{Path: "coupon.price_tiers.products[0].tiers", Bad: values(nil, list(21, &discountv1.PriceTier{}))},
+				{Path: "coupon.price_tiers.products[0].tiers[0].minimum_quantity", Good: values(1, maxAmount), Bad: values(nil, -1, maxAmount+1)},
+			},
+			amounts("coupon.price_tiers.products[0].tiers[0].unit_amounts", 0, mandatory),
+		)},
+		{"CreateCoupon", `coupon { buy_x_get_y { buy_quantity: 2 get_quantity: 1 } }`, slices.Concat(
+			[]Field{
+				{Path: "coupon.buy_x_get_y.buy_quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001)},
+				{Path: "coupon.buy_x_get_y.get_quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001)},
+				{Path: "coupon.buy_x_get_y.get_basis_points", Good: values(nil, 1, 10_000), Bad: values(0, -1, 10_001)},
+				{Path: "coupon.buy_x_get_y.get_order", Good: values(nil, 1, 2), Bad: enumOutOfRange},
+			},
+			counts("coupon.buy_x_get_y.max_applications"),
+			scope("coupon.buy_x_get_y.buy."),
+			scope("coupon.buy_x_get_y.get."),
+		)},
+		{"CreateCoupon", `coupon { group_amount_off { group_size: 3 amounts { currency_code: "EUR" amount_minor: 100 } } }`, slices.Concat(
+			[]Field{{Path: "coupon.group_amount_off.group_size", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001)}},
+			amounts("coupon.group_amount_off.amounts", 1, mandatory),
+			counts("coupon.group_amount_off.max_applications"),
+		)},
+		{"CreateCoupon", `coupon { bundle_price { bundle_quantity: 3 amounts { currency_code: "EUR" amount_minor: 100 } } }`, slices.Concat(
+			[]Field{{Path: "coupon.bundle_price.bundle_quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001)}},
+			amounts("coupon.bundle_price.amounts", 0, mandatory),
+			counts("coupon.bundle_price.max_applications"),
+		)},
+	}
+}
+
+func promotionCodeRequests() []Request {
+	const name = `name: "coupons/fall/promotionCodes/00000000"`
+	change := slices.Concat(promotionCodeName("name"), requestID(false))
+	return []Request{
+		{"CreatePromotionCode", `parent: "coupons/fall" promotion_code {}`, slices.Concat(
+			[]Field{
+				{Path: "promotion_code", Bad: missing},
+				{Path: "promotion_code.code", Good: values("", "a", " Fall-Promo_1 ", strings.Repeat("a", 64)), Bad: values(
+					" ", strings.Repeat("a", 65), "a b", "a{b}", "a\x00", "ü", "ſ", "ı", "ＦＡＬＬ",
+				)},
+				{Path: "promotion_code.customer_id", Good: values(text(255)), Bad: values(text(256), "a\nb")},
+				{Path: "promotion_code.customer_email", Good: values("A@b"), Bad: emails},
+			},
+			requestID(false),
+			couponName("parent"),
+			amounts("promotion_code.restrictions.minimum_amounts", 1, optional),
+			couponLimits("promotion_code."),
+			period("promotion_code.starts_at", "promotion_code.expires_at"),
+			notes("promotion_code.metadata"),
+		)},
+		{"CreatePromotionCode", `parent: "coupons/fall" promotion_code { customer_id: "c" starts_at { seconds: 1000 } }`, []Field{
+			{Path: "promotion_code.customer_email", Bad: values("a@b")},
+			{Path: "promotion_code.expires_at", Good: values(at(1001, 0)), Bad: values(at(1000, 0), at(1, 0))},
+		}},
+		{"GetPromotionCode", name, promotionCodeName("name")},
+		{"UpdatePromotionCode", `promotion_code { name: "coupons/fall/promotionCodes/00000000" }
+			update_mask { paths: ["metadata", "max_redemptions", "max_redemptions_per_customer", "period_limits", "restrictions.minimum_amounts"] }`, slices.Concat(
+			[]Field{
+				{Path: "promotion_code", Bad: missing},
+				{Path: "update_mask", Good: values(mask("metadata")), Bad: values(
+					nil, mask(), mask("*"), mask("code"), mask("active"), mask("expires_at"), mask("restrictions"), mask("restrictions.first_time_transaction"), mask("budgets"),
+				)},
+			},
+			requestID(false),
+			promotionCodeName("promotion_code.name"),
+			etag("promotion_code.etag"),
+			amounts("promotion_code.restrictions.minimum_amounts", 1, optional),
+			couponLimits("promotion_code."),
+			notes("promotion_code.metadata"),
+		)},
+		{"UpdatePromotionCode", `promotion_code { name: "coupons/fall/promotionCodes/00000000" } update_mask { paths: "metadata" }`, []Field{
+			{Path: "promotion_code.period_limits[0].period", Good: values(99)}, // not named by the mask
+		}},
+		{"ActivatePromotionCode", name, change},
+		{"DeactivatePromotionCode", name, change},
+		{"DeletePromotionCode", name, change},
+		{"ListPromotionCodes", `parent: "coupons/fall"`, slices.Concat(
+			[]Field{
+				{Path: "code", Good: values("fall"), Bad: values("a b", strings.Repeat("a", 65))},
+				{Path: "customer_id", Good: values("c"), Bad: values(text(256), "\n")},
+			},
+			couponName("parent"), pages(),
+		)},
+		{"ListPromotionCodes", `parent: "coupons/-" code: "fall"`, []Field{
+			{Path: "code", Bad: missing, Want: "parent"},
+			{Path: "parent", Bad: values("coupons", "-")},
+		}},
+		{"ListPromotionCodes", `parent: "coupons/-" customer_id: "c"`, nil},
+	}
+}
+
+func redemptionRequests() []Request {
+	order := ` order { currency_code: "EUR" lines { unit_amount_minor: 1000 quantity: 2 } }`
+	staleness := []Field{{Path: "max_staleness", Good: values(nil, &durationpb.Duration{}, &durationpb.Duration{Seconds: 3600}), Bad: values(
+		&durationpb.Duration{Seconds: -1}, &durationpb.Duration{Nanos: -1}, &durationpb.Duration{Nanos: 1_000_000_000},
+		&durationpb.Duration{Seconds: 1 << 40}, &durationpb.Duration{Seconds: 1, Nanos: -1},
+	)}}
+	const settlement = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
+	return []Request{
+		{"ValidateCode", `code: "FALL" ` + order, slices.Concat(source(), purchase(), staleness)},
+		{"Redeem", `request_id: "r" code: "FALL" ` + order, slices.Concat(source(), purchase(), requestID(true))},
+		{"ReserveRedemption", `request_id: "r" code: "FALL" ` + order, slices.Concat(source(), purchase(), requestID(true), ttl())},
+		{"CommitRedemption", settlement, slices.Concat(
+			[]Field{{Path: "amount_minor", Good: values(nil, 0, maxAmount), Bad: values(-1, maxAmount+1, -1<<63, 1<<63-1)}},
+			redemptionName(), requestID(true),
+		)},
+		{"ReleaseRedemption", settlement, slices.Concat(redemptionName(), requestID(true))},
+		{"VoidRedemption", settlement, slices.Concat(
+			[]Field{
+				{Path: "amount_minor", Good: values(nil, 1, maxAmount), Bad: values(0, -1, maxAmount+1, -1<<63, 1<<63-1)},
+				{Path: "reason", Good: values(nil, text(200)), Bad: values(text(201), "a\nb", "\x1f", "\u0085")},
+			},
+			redemptionName(), requestID(true),
+		)},
+		{"ApplyRenewal", settlement + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { unit_amount_minor: 1000 quantity: 2 } }`, slices.Concat(
+			invoice(), redemptionName(), requestID(true),
+		)},
+		{"EndDiscount", settlement, slices.Concat(redemptionName(), requestID(true))},
+		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName()},
+		{"ListRedemptions", `parent: "coupons/fall"`, slices.Concat(
+			[]Field{
+				{Path: "promotion_code", Good: values("coupons/fall/promotionCodes/00000000"), Bad: values(
+					"FALL", "coupons/fall", "coupons/spring/promotionCodes/00000000",
+				)},
+				{Path: "customer_id", Good: values("c"), Bad: values(text(256), "\n")},
+				{Path: "customer_email", Good: values("A@b"), Bad: emails},
+				{Path: "order_id", Good: values("o"), Bad: values(text(256), "\n")},
+				{Path: "state", Good: values(nil, 1, 5), Bad: enumOutOfRange},
+			},
+			couponName("parent"), pages(), period("created_after", "created_before"),
+		)},
+	}
+}
+
+// source has what can be redeemed. Of a code nothing is a bad field.
+func source() []Field {
+	return []Field{
+		{Path: "source", Bad: missing},
+		{Path: "code", Good: values("", " ", "no such code", strings.Repeat("x", 10_000), "\x00")},
+		{Path: "promotion_code", Good: values("coupons/fall/promotionCodes/00000000"), Bad: values("", "FALL", "coupons/fall")},
+		{Path: "coupon", Good: values("coupons/fall"), Bad: values("", "fall", "coupons/")},
+	}
+}
+
+// purchase has the customer and the order.
+func purchase() []Field {
+	return slices.Concat(
+		[]Field{
+			{Path: "customer.id", Good: values(nil, text(255)), Bad: values(text(256), "\x00")},
+			{Path: "customer.email", Good: values(nil, "a@b"), Bad: emails},
+			{Path: "order", Good: missing},
+			{Path: "order.id", Good: values(nil, text(255)), Bad: values(text(256), "a\tb")},
+			{Path: "context", Good: values(nil, 1, 5), Bad: enumOutOfRange},
+			{Path: "subscription_id", Good: values(nil, text(255)), Bad: values(text(256), "\x1f")},
+			{Path: "plan_trial_days", Good: values(nil, 730), Bad: values(-1, 731)},
+		},
+		purchased("order."),
+	)
+}
+
+// invoice is one to renew a discount with.
+func invoice() []Field {
+	return slices.Concat(
+		[]Field{
+			{Path: "invoice", Bad: missing},
+			{Path: "invoice.id", Good: values(text(255)), Bad: values(nil, text(256), "a\tb")},
+			{Path: "invoice.issued_at", Good: values(at(1, 999)), Bad: values(nil, at(-1, 0), at(0, -1))},
+		},
+		purchased("invoice."),
+	)
+}
+
+// purchased is what an order and an invoice have in common.
+func purchased(of string) []Field {
+	line := &discountv1.OrderLine{UnitAmountMinor: 1, Quantity: 1}
+	return []Field{
+		{Path: of + "currency_code", Good: values("JPY", "KWD"), Bad: badCurrencies},
+		{Path: of + "lines", Good: values(list(200, line)), Bad: values(nil, list(201, line))},
+		{Path: of + "lines[0].id", Good: values(nil, text(64)), Bad: values(text(65), "\n")},
+		{Path: of + "lines", Bad: values([]proto.Message{
+			&discountv1.OrderLine{Id: "a", Quantity: 1}, &discountv1.OrderLine{Id: "a", Quantity: 1},
+		}), Want: of + "lines[1].id"},
+		{Path: of + "lines[0].product_id", Good: values(nil, text(255)), Bad: values(text(256), "\n")},
+		{Path: of + "lines[0].category_ids", Good: values(nil, names(50)), Bad: values(names(51))},
+		{Path: of + "lines[0].category_ids[0]", Good: values(text(255)), Bad: values("", text(256), "\n")},
+		{Path: of + "lines[0].unit_amount_minor", Good: values(0, maxAmount/2), Bad: values(-1, maxAmount+1, -1<<63, 1<<63-1), Also: []string{of + "lines[0].min_unit_amount_minor", of + "lines"}},
+		{Path: of + "lines[0].unit_amount_minor", Bad: values(maxAmount/2 + 1), Want: of + "lines"},
+		{Path: of + "lines[0].quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001, -1<<63, 1<<63-1), Also: []string{of + "lines"}},
+		{Path: of + "lines[0].min_unit_amount_minor", Good: values(nil, 1000), Bad: values(-1, 1001)},
+		{Path: of + "shipping_amount_minor", Good: values(nil, 1, maxAmount-2000), Bad: values(-1, maxAmount+1)},
+		{Path: of + "shipping_amount_minor", Bad: values(maxAmount - 1999), Want: of + "lines"},
+	}
+}
+
+// The fields that several requests have in common.
+
+var (
+	emails        = values("x", "@", "a@", "@b", "a b@c", "a@b\n", strings.Repeat("a", 253)+"@b")
+	badCurrencies = values(nil, "eur", "EU", "EURO", "€", "XXX", "ABC")
+)
+
+const (
+	optional  = false
+	mandatory = true
+)
+
+func requestID(isRequired bool) []Field {
+	f := Field{Path: "request_id", Good: values("r", strings.Repeat("~ ", 127)+"x"), Bad: values(strings.Repeat("x", 256), "ü", "a\nb", "\x7f")}
+	if isRequired {
+		f.Bad = append(f.Bad, nil)
+	} else {
+		f.Good = append(f.Good, nil)
+	}
+	return []Field{f}
+}
+
+func couponName(path string) []Field {
+	return []Field{{Path: path, Good: values("coupons/a", "coupons/"+strings.Repeat("a", 64)), Bad: values(
+		nil, "fall", "coupons", "coupons/", "coupons/a b", "coupons/"+strings.Repeat("a", 65), "coupons/fall/promotionCodes/00000000", "/coupons/fall",
+	)}}
+}
+
+func promotionCodeName(path string) []Field {
+	return []Field{{Path: path, Good: values("coupons/a/promotionCodes/zzzzzzzz"), Bad: values(
+		nil, "FALL", "coupons/fall", "coupons/fall/promotionCodes/", "coupons/fall/promotionCodes/0000000", "coupons/fall/promotionCodes/0000000u",
+		"coupons/fall/promotionCodes/00000000/x", "coupons//promotionCodes/00000000",
+	)}}
+}
+
+func redemptionName() []Field {
+	return []Field{{Path: "name", Good: values("coupons/f/redemptions/1"), Bad: values(
+		nil, "coupons/fall", "coupons/fall/redemptions/", "coupons/-/redemptions/a b", "coupons/fall/promotionCodes/00000000",
+		"coupons/fall/redemptions/"+strings.Repeat("1", 33), "coupons/fall/redemptions/1/x",
+	)}}
+}
+
+// ttl is the time of a reservation.
+func ttl() []Field {
+	of := func(seconds int64, nanos int32) *durationpb.Duration {
+		return &durationpb.Duration{Seconds: seconds, Nanos: nanos}
+	}
+	return []Field{{Path: "ttl", Good: values(nil, of(1, 0), of(86_400, 0)), Bad: values(
+		of(0, 0), of(0, 999_999_999), of(86_400, 1), of(-1, 0), of(1<<62, 0), of(-1<<62, 0), of(2, -1), of(1, 1_000_000_000),
+	)}}
+}
+
+func etag(path string) []Field {
+	return []Field{{Path: path, Good: values(nil, "v1", "v9007199254740991"), Bad: values(
+		"1", "v", "v0", "v-1", "v01", "v+1", "V1", `"v1"`, "v9223372036854775808", "*",
+	)}}
+}
+
+// counts has optional numbers of 1 or more.
+func counts(paths ...string) []Field {
+	var out []Field
+	for _, path := range paths {
+		out = append(out, Field{Path: path, Good: values(nil, 1, maxAmount), Bad: values(0, -1, maxAmount+1, -1<<63, 1<<63-1)})
+	}
+	return out
+}
+
+func at(seconds int64, nanos int32) *timestamppb.Timestamp {
+	return &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}
+}
+
+// period has two instants. The last one of the year 9999 is the last there is.
+func period(from, until string) []Field {
+	const lastSecond = 253402300799
+	bad := values(at(-1, 0), at(0, -1), at(0, 1_000_000_000), at(lastSecond+1, 0), at(1<<62, 0), at(-1<<62, 0))
+	return []Field{
+		{Path: from, Good: values(nil, at(0, 0), at(lastSecond, 999_999_999)), Bad: bad},
+		{Path: until, Good: values(nil, at(0, 0), at(lastSecond, 999_999_999)), Bad: bad},
+	}
+}
+
+func notes(path string) []Field {
+	return []Field{{Path: path, Good: values(nil, noteMap(50, 40, 500), map[string]string{"k": ""}), Bad: values(
+		noteMap(51, 2, 1), noteMap(1, 41, 1), noteMap(1, 1, 501), map[string]string{"": "v"}, map[string]string{"a\n": "v"},
+	)}}
+}
+
+func mask(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }
+
+// amounts has a list of amounts of at least least in different currencies.
+func amounts(path string, least int, isRequired bool) []Field {
+	eur := &discountv1.Money{CurrencyCode: "EUR", AmountMinor: 100}
+	count := Field{Path: path, Bad: values(list(51, eur))}
+	if isRequired {
+		count.Bad = append(count.Bad, nil)
+	} else {
+		count.Good = values(nil)
+	}
+	one := path + "[0]."
+	return []Field{
+		count,
+		{Path: path, Bad: values([]proto.Message{eur, eur}), Want: path + "[1].currency_code"},
+		{Path: path, Bad: values(list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: int64(least) - 1})), Want: one + "amount_minor"},
+		{Path: path, Bad: values(list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: maxAmount + 1})), Want: one + "amount_minor"},
+		{Path: path, Bad: values(list(1, &discountv1.Money{CurrencyCode: "eur", AmountMinor: 1})), Want: one + "currency_code"},
+		{Path: path, Good: values(
+			list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: int64(least)}),
+			list(1, &discountv1.Money{CurrencyCode: "EUR", AmountMinor: maxAmount}),
+		)},
+	}
+}
+
+// alike is for amounts whose currencies must be those of others: one that is no
+// currency is not among them, either.
+func alike(fields []Field) []Field {
+	for i := range fields {
+		if f := &fields[i]; f.Violates() != f.Path {
+			f.Also = append(f.Also, f.Path)
+		}
+	}
+	return fields
+}
+
+// scope has what selects lines of an order.
+func scope(prefix string) []Field {
+	eur := &discountv1.AmountRange{CurrencyCode: "EUR"}
+	var out []Field
+	for _, name := range []string{"products", "excluded_products", "categories", "excluded_categories"} {
+		out = append(out,
+			Field{Path: prefix + name, Good: values(nil, names(500)), Bad: values(names(501))},
+			Field{Path: prefix + name + "[0]", Good: values(text(255)), Bad: values("", text(256), "\n")},
+		)
+	}
+	return append(out,
+		Field{Path: prefix + "unit_amounts", Good: values(nil, list(1, eur)), Bad: values(list(51, eur))},
+		Field{Path: prefix + "unit_amounts", Bad: values(list(2, eur)), Want: prefix + "unit_amounts[1].currency_code"},
+		Field{Path: prefix + "unit_amounts[0].currency_code", Good: values("EUR"), Bad: badCurrencies},
+		Field{Path: prefix + "unit_amounts", Bad: values(list(1, &discountv1.AmountRange{CurrencyCode: "EUR", MinAmountMinor: -1})), Want: prefix + "unit_amounts[0].min_amount_minor"},
+		Field{Path: prefix + "unit_amounts", Bad: values(list(1, &discountv1.AmountRange{CurrencyCode: "EUR", MinAmountMinor: 2, MaxAmountMinor: new(int64(1))})), Want: prefix + "unit_amounts[0].max_amount_minor"},
+	)
+}
+
+// tier is a tier of an order that is good on its own.
+func tier() *discountv1.OrderTier {
+	return &discountv1.OrderTier{Reward: &discountv1.OrderTier_PercentOff{PercentOff: &discountv1.PercentOff{BasisPoints: 500}}}
+}
+
+// pages has the page of a list.
+func pages() []Field {
+	return []Field{
+		{Path: "page_size", Good: values(nil, 1, 1000), Bad: values(-1, 1001, -1<<31, 1<<31-1)},
+		{Path: "page_token", Good: missing, Bad: values("x", "AAAA", strings.Repeat("A", 1000), "%")},
+	}
+}
