@@ -58,8 +58,8 @@ func (r *ReserveRequest) Fingerprint() string { return r.fingerprint(r.TTL) }
 // Fingerprint identifies the request beyond its id: two requests with one id are
 // the same when their fingerprints are equal. It covers the source, the
 // customer's identity, the context and the subscription with its trial, the order's
-// id and currency, shipping and lines, and not facts that a caller derives anew for every try, such as
-// HasPriorTransactions.
+// id and currency, shipping and lines, and not facts that a caller derives anew for
+// every try, such as HasPriorTransactions.
 func (r *RedeemRequest) Fingerprint() string { return r.fingerprint(0) }
 
 func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
@@ -74,6 +74,14 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	if c, err := ParseCode(code); err == nil {
 		code = c.Form()
 	}
+	// A checkout without a subscription has the fingerprint that it had before there
+	// were any; a time to live, with which that begins, is never below zero.
+	if c := r.Context.orCheckout(); c != ContextCheckout || r.SubscriptionID != "" || r.PlanTrialDays != 0 {
+		n(-1)
+		n(int64(c))
+		s(r.SubscriptionID)
+		n(int64(r.PlanTrialDays))
+	}
 	n(int64(ttl))
 	s(code)
 	s(string(r.Source.PromotionCode.Coupon))
@@ -81,9 +89,6 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	s(string(r.Source.Coupon))
 	s(r.Customer.ID)
 	s(string(r.Customer.EmailHash))
-	n(int64(r.Context.orCheckout()))
-	s(r.SubscriptionID)
-	n(int64(r.PlanTrialDays))
 	if o := r.Order; o != nil {
 		s(o.ID)
 		s(string(o.Currency))

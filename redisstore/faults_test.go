@@ -155,7 +155,7 @@ func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
 	case name == "commit", name == "release":
 		e.reserve(time.Minute, byCode("prepared", "X"))
 	case name == "renew", name == "end a discount":
-		e.redeem(byCode("prepared", "X", forSubscription("sub"), withOrder(nil)))
+		e.redeem(byCode("prepared", "X", forSubscription("sub"), withOrder(orderOf(0))))
 	case strings.HasSuffix(name, "has claimed"):
 		e.claimed("a", "crashed", "sub")
 		e.clock.Advance(claimGrace)
