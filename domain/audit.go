@@ -198,6 +198,7 @@ const (
 	DifferenceReservation  DifferenceKind = "reservation"    // position: when it is due
 	DifferenceRequest      DifferenceKind = "request"        // position of the redemption that its request made
 	DifferenceClaim        DifferenceKind = "claim"          // promotion code
+	DifferenceSubscription DifferenceKind = "subscription"   // position of the redemption that is its discount
 	DifferenceList         DifferenceKind = "list"           // the coupon's, or the promotion code's among its customer's
 )
 
