@@ -23,7 +23,7 @@ import (
 //     never be redeemed again gives way. Then one compare-and-set puts (owner,
 //     token) into the bucket.
 //  3. Activate: PENDING becomes ACTIVE, if its token is the one that holds the
-//     claim. Anyone who meets the claim may do this.
+//     claim and it can still be redeemed. Anyone who meets the claim may do this.
 //
 // A claim entry counts only while its owner is PENDING or ACTIVE with the entry's
 // token. Since every other write draws a fresh token, a message that comes late
@@ -246,25 +246,43 @@ func (s *Store) compareAndClaim(ctx context.Context, who claimant, read []entry)
 
 // activate is step 3 for the command that asked for it.
 func (s *Store) activate(ctx context.Context, who claimant) (domain.PromotionCodeView, error) {
-	ok, err := s.activateOwner(ctx, owner{who.promotion.Name, who.token}, who.request)
-	if err != nil {
+	outcome, err := s.activateOwner(ctx, owner{who.promotion.Name, who.token}, who.request)
+	switch {
+	case err != nil:
 		return domain.PromotionCodeView{}, err
-	}
-	if !ok {
+	case outcome == outcomeUnfit:
+		return s.unfit(ctx, who)
+	case outcome != outcomeOK:
 		return domain.PromotionCodeView{}, domain.ErrAborted
 	}
 	view, err := s.PromotionCode(ctx, who.promotion.Name)
 	return view, begun(err)
 }
 
-func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) (bool, error) {
-	r, err := s.run(ctx, promotionActivate,
-		[]string{s.keys.promotions(o.name.Coupon, o.name.ID.Bucket()), s.keys.commands(o.name.Coupon)},
-		o.name.ID.Suffix(), o.token, requestKey(req.id), req.fingerprint, string(o.name.ID))
+// unfit gives up a claimant that could not be redeemed any more when its turn to
+// become ACTIVE came.
+func (s *Store) unfit(ctx context.Context, who claimant) (domain.PromotionCodeView, error) {
+	st, err := s.read(ctx, subject{coupon: who.promotion.Name.Coupon, code: who.promotion.Name.ID})
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	against := st.PromotionCode.Fit(&st.Coupon, s.now())
+	if len(against) == 0 { // what was in the way is gone again
+		return domain.PromotionCodeView{}, domain.ErrAborted
+	}
+	return s.giveUp(ctx, who, &domain.RefusedError{Ineligibilities: against})
+}
+
+// activateOwner is step 3. Its outcome is ok, unfit or moved.
+func (s *Store) activateOwner(ctx context.Context, o owner, req commandRequest) (outcome string, err error) {
+	r, err := s.run(ctx, promotionActivate, []string{
+		s.keys.head(o.name.Coupon), s.keys.promotions(o.name.Coupon, o.name.ID.Bucket()), s.keys.commands(o.name.Coupon),
+	},
+		o.name.ID.Suffix(), o.token, millis(s.now()), requestKey(req.id), req.fingerprint, string(o.name.ID))
 	if err == nil && r.outcome == outcomeReused {
 		err = domain.ErrRequestIDReused
 	}
-	return r.outcome == outcomeOK, err
+	return r.outcome, err
 }
 
 // retirement is a promotion code as read, and what is to become of it.

@@ -33,7 +33,7 @@ const stormVariable = "DISCOUNTD_TEST_STORM"
 
 // ticksPerGroup is how often the clients look at the clock before they go on to
 // the next code, together: a history is checked code by code.
-const ticksPerGroup = 1_000
+const ticksPerGroup = 600
 
 // TestFault13P5P11StormOnOneCodeIsLinearizable has eight clients in three processes create,
 // activate, deactivate and delete promotion codes with one code, and redeem it.

@@ -32,7 +32,7 @@ func TestP10P11HistoriesAreLinearizable(t *testing.T) {
 			seed := seedOf(t)
 			e := open(t, onRedis)
 			stores := []*Store{e.Store, e.server(), e.server()}
-			e.playHistory(th, seed, 40, func(i int) (*Store, *harmer) { return stores[i%len(stores)], nil })
+			e.playHistory(th, seed, 24, func(i int) (*Store, *harmer) { return stores[i%len(stores)], nil })
 		})
 	}
 }
@@ -123,7 +123,7 @@ func (e *env) checkHistory(history []happening) {
 	for group, part := range groups {
 		check[group] = operations(part, e.madeBy(group), e.clock.Now())
 	}
-	checkHistories(e.t, check, longForm(time.Minute, 10*time.Minute))
+	checkHistories(e.t, check, longForm(2*time.Minute, 10*time.Minute))
 }
 
 // sortOf is what an answer is an example of.

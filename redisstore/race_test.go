@@ -8,6 +8,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -216,6 +217,78 @@ func TestCreationIsFinishedByItsRetryOrByWhoMeetsIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a promotion code gave way to because their coupon is used up is no better:
+// there would be an order of events that no single store could have shown.
+func TestPromotionCodeThatIsUsedUpBeforeItsLastStepIsNotActivated(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", limitedTo(2)))
+		old := e.createCode(promotionCode("a", "X")).Name
+		off := e.createCode(promotionCode("a", "Y")).Name
+		e.deactivate(off)
+		useUp := func(other *Store) { must[domain.Redemption](t)(other.Redeem(e.ctx(), byName("last", old))) }
+		e.redeem(byName("first", old))
+
+		create := domain.CreatePromotionCode{RequestID: "r", PromotionCode: promotionCode("a", "X")}
+		e.before(claimRead, 1, useUp)
+		_, err := e.CreatePromotionCode(e.ctx(), create)
+		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
+		if made := e.codesOf("a"); len(made) != 2 {
+			t.Errorf("%d promotion codes", len(made))
+		}
+
+		must[domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: e.redemptions("a")[1].Name}))
+		e.before(promotionActivate, 1, func(other *Store) {
+			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("again", "a")))
+		})
+		_, err = e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{Name: off})
+		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
+		if v := e.code(off); v.State != domain.PromotionInactive {
+			t.Errorf("it is %+v", v)
+		}
+
+		must[domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v2", Name: e.redemptions("a")[0].Name}))
+		if v := must[domain.PromotionCodeView](t)(e.CreatePromotionCode(e.ctx(), create)); v.State != domain.PromotionActive {
+			t.Errorf("with the id of what was refused: %+v", v)
+		}
+	})
+}
+
+func TestRedemptionByACodeThatIsUsedUpBeforeItsLastStepIsRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", limitedTo(1)))
+		e.crash(promotionActivate, func() error {
+			_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{PromotionCode: promotionCode("a", "X")})
+			return err
+		})
+		e.before(promotionActivate, 1, func(other *Store) {
+			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("last", "a")))
+		})
+		_, err := e.Redeem(e.ctx(), byCode("r", "X"))
+		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
+	})
+}
+
+func TestRefusalOfALateCommitNamesTheLimitThatItWasHeldAgainst(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", limitedTo(1)))
+		held := e.reserve(time.Second, byCoupon("h", "a"))
+		e.clock.Advance(time.Second)
+		e.redeem(byCoupon("r", "a"))
+		raise := func(limit int64) func(*Store) {
+			return func(other *Store) {
+				must[domain.CouponView](t)(other.UpdateCoupon(e.ctx(), domain.UpdateCoupon{
+					ID: "a", MaxRedemptions: pointer(limit), Set: domain.CouponFields{MaxRedemptions: true},
+				}))
+			}
+		}
+		e.before(snapshotRead, 1, raise(2))
+		r, err := e.commit(held.Name, "c", nil)
+		if err != nil || r.State != domain.RedemptionRedeemed {
+			t.Errorf("the limit was raised between the refusal and what is told of it: %+v, %v", r, err)
+		}
+	})
 }
 
 func TestPromotionCodeThatIsTakenOutOfUseUnderItsActivationStaysSo(t *testing.T) {

@@ -70,13 +70,16 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
+		unfit := false
 		if found.pending {
-			if err := s.activateFound(ctx, found); err != nil {
+			if unfit, err = s.activateFound(ctx, found); err != nil {
 				return domain.Redemption{}, err
 			}
-			continue
+			if !unfit {
+				continue
+			}
 		}
-		done, err := s.evaluateAndTake(ctx, r, found.state)
+		done, err := s.evaluateAndTake(ctx, r, found.state, unfit)
 		if err != nil || done != nil {
 			return s.effective(done), err
 		}
@@ -84,10 +87,10 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 	return domain.Redemption{}, domain.ErrAborted
 }
 
-// evaluateAndTake takes one use of what was read. It returns nil and no error when
-// that is no longer how things are, or a subscription is being claimed by another
-// request.
-func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state) (*domain.Redemption, error) {
+// evaluateAndTake takes one use of what was read, unless its code has become unfit
+// since. It returns nil and no error when what was read is no longer how things are,
+// or a subscription is being claimed by another request.
+func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state, unfit bool) (*domain.Redemption, error) {
 	var sub *subscription
 	self := subscriber(st.Coupon.ID, r.RequestID)
 	if r.SubscriptionID != "" {
@@ -106,6 +109,9 @@ func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state) (*domain.
 			s.dropClaim(ctx, sub.form, sub.owner) // of a try before the last change
 		}
 		return nil, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+	}
+	if unfit {
+		return nil, nil
 	}
 	redemption := newRedemption(r, &st.Snapshot, &e)
 	if sub == nil {
@@ -233,10 +239,11 @@ func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain
 	return prior, nil
 }
 
-// activateFound plays the last step of a claim that was met on the way.
-func (s *Store) activateFound(ctx context.Context, f found) error {
-	_, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
-	return err
+// activateFound plays the last step of a claim that was met on the way. It reports
+// whether the promotion code cannot be redeemed any more, and stays PENDING.
+func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err error) {
+	outcome, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
+	return outcome == outcomeUnfit, err
 }
 
 // newRedemption is what a request that was found eligible is to become.

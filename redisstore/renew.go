@@ -51,7 +51,8 @@ func orZero[T any](v *T) *T {
 }
 
 // renewOnce runs the script for one invoice. It returns nil and no error when less of
-// the budget is left than was evaluated, and what is left is to be granted.
+// the budget is left than was evaluated, and what is left is to be granted, or the
+// budget has changed.
 func (s *Store) renewOnce(ctx context.Context, r *domain.Renewal, against []domain.Ineligibility, evaluated *domain.Snapshot) (*domain.Renewal, error) {
 	outcome := string(rune(r.Outcome))
 	if len(against) > 0 {
@@ -84,6 +85,9 @@ func (s *Store) renewOnce(ctx context.Context, r *domain.Renewal, against []doma
 		}
 		return nil, &domain.RedemptionStateError{Name: r.Redemption, State: now.Effective(s.now()).State}
 	case "limit":
+		if !hasVersion(value, evaluated.Coupon.Version) {
+			return nil, nil // the budget was changed since it was read
+		}
 		short := limitsReached(value, evaluated, d.Currency, nil, s.now())
 		if b := evaluated.Coupon.BudgetIn(d.Currency); b != nil && b.GrantRemaining && short[0].Reason == domain.BudgetInsufficient {
 			return nil, nil

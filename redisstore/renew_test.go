@@ -354,3 +354,27 @@ func TestRecordSaysWhatRenewalsHaveTakenOff(t *testing.T) {
 		}
 	})
 }
+
+// TestRenewalRefusedByABudgetThatChangedIsDecidedAnew changes the budget between the
+// reading of it and the script, to one that does not cover the renewal, and raises it.
+func TestRenewalRefusedByABudgetThatChangedIsDecidedAnew(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", lasting(domain.DurationForever, 0)))
+		r := e.redeem(byCoupon("r", "a", forSubscription("sub"), withOrder(orderOf(0))))
+		budgets := [][]domain.Budget{{{Limit: euros(100)}}, {{Limit: euros(1_000)}}}
+		update := func(other *Store) {
+			u := domain.UpdateCoupon{ID: "a", Set: domain.CouponFields{Budgets: true}, Budgets: budgets[0]}
+			budgets = budgets[1:]
+			if _, err := other.UpdateCoupon(e.ctx(), u); err != nil {
+				t.Error(err)
+			}
+		}
+		e.before(renew, 1, update) // evaluated without a budget, held against one
+		_, err := e.ApplyRenewal(e.ctx(), renewalOf("n", r.Name, invoiceOf("i", 1_000)))
+		wantReasons(t, err, domain.BudgetInsufficient)
+		update(e.Store)
+		if got := e.renewed("n", r.Name, invoiceOf("i", 1_000)); got.Discount.TotalAmountMinor != 250 {
+			t.Errorf("with a larger budget: %+v", got)
+		}
+	})
+}

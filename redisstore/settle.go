@@ -5,8 +5,10 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -58,7 +60,23 @@ type settlement struct {
 	note, reason         string
 }
 
+// settleOne carries a settlement out. A refusal is told in the terms of the limits
+// that it was held against; if these have changed meanwhile, it is decided anew.
 func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption, error) {
+	for range attempts {
+		r, err := s.settleOnce(ctx, t)
+		if !errors.Is(err, errLimitsChanged) {
+			return r, err
+		}
+	}
+	return domain.Redemption{}, domain.ErrAborted
+}
+
+// errLimitsChanged says that the limits are no longer those that a settlement was
+// refused by.
+var errLimitsChanged = errors.New("redisstore: limits changed under a settlement")
+
+func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption, error) {
 	r, err := s.Redemption(ctx, t.name)
 	if err != nil {
 		return domain.Redemption{}, err
@@ -98,9 +116,27 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption,
 		if err != nil {
 			return domain.Redemption{}, err
 		}
+		if !st.hasVersions(value) {
+			return domain.Redemption{}, errLimitsChanged
+		}
 		against := limitsReached(value, &st.Snapshot, currencyOf(&r), r.PeriodLimitReached, s.now())
 		return domain.Redemption{}, &domain.RefusedError{Ineligibilities: against}
 	default:
 		return domain.Redemption{}, fmt.Errorf("redisstore: settle decided %q", outcome)
 	}
+}
+
+// hasVersions reports whether a refusal that a script tells of was decided by the
+// configuration that was read. The versions follow what limitsReached reads.
+func (st *state) hasVersions(refusal string) bool {
+	f := append(strings.Split(refusal, " "), "", "", "", "")
+	var n numbers
+	return hasVersion(refusal, st.Coupon.Version) && (st.PromotionCode == nil || n.parse(f[4]) == st.PromotionCode.Version)
+}
+
+// hasVersion is hasVersions for a refusal that no promotion code has to do with.
+func hasVersion(refusal string, coupon int64) bool {
+	f := append(strings.Split(refusal, " "), "", "", "")
+	var n numbers
+	return n.parse(f[3]) == coupon && n.err == nil
 }

@@ -214,7 +214,7 @@ func TestRefusedRedemptionGivesTheSubscriptionBack(t *testing.T) {
 		}
 		e.redeem(byCoupon("first", "a"))
 		r := byCoupon("r", "a", forSubscription("sub"))
-		_, err = e.evaluateAndTake(e.ctx(), use{RedeemRequest: r, fingerprint: r.Fingerprint()}, st)
+		_, err = e.evaluateAndTake(e.ctx(), use{RedeemRequest: r, fingerprint: r.Fingerprint()}, st, false)
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 		e.redeem(byCoupon("r", "b", forSubscription("sub"))) // without waiting
 

@@ -44,7 +44,7 @@ local function take(o, r, d)
     if holds_are_due(b, now) then
       return 'again', ''
     end
-    return 'limit', table.concat({ short, b.due, left or '' }, ' ')
+    return 'limit', table.concat({ short, b.due, left or '', b.version }, ' ')
   end
   subscription_use(d, o.currency, o.amount, o.scoped)
   subscription_write(r, d)

@@ -6,10 +6,11 @@
 --
 -- C commits a reservation, for the amount given or all of it; one that has expired
 -- takes its capacity again if there is room, but not its subscription. E ends the
--- discount of a subscription; one that has ended stays as it is. L releases a reservation; one that is
--- released or expired already stays as it is. V voids a redemption, in whole or by
--- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back.
+-- discount of a subscription; one that has ended stays as it is. L releases a
+-- reservation; one that is released or expired already stays as it is. V voids a
+-- redemption, in whole or by the amount given; voiding all that is left is voiding the
+-- whole, which gives the use back. What refuses a commit says which versions of the
+-- coupon and of the promotion code it was held against.
 -- USES     promotion books ledger holds subscription
 -- KEYS     head requests customers holds ledger promotions
 -- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
@@ -58,7 +59,7 @@ function settle.C(o, r)
       if holds_are_due(b, now) then
         return 'again', ''
       end
-      return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
+      return 'limit', table.concat({ reached, b.due, left or '', b.version, is.code ~= '' and books_code(b, is.code).version or '' }, ' ')
     end
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
