@@ -70,7 +70,7 @@ func TestDocumentedGiftCardsAreWhatTheServiceAnswers(t *testing.T) {
 	called := map[string]bool{}
 	for i, s := range readSteps(t, "gift-cards.md") {
 		t.Run(fmt.Sprint(i, " ", s.method), func(t *testing.T) {
-			answer, err := invoke(t, conn, s.service, s.method, renamed(s.request, said))
+			answer, err := invokeOf(t, conn, s.service, s.method, renamed(s.request, said))
 			called[s.method] = true
 			var got, want any
 			switch {
@@ -129,8 +129,8 @@ func renamed(text string, said map[string]string) string {
 	return text
 }
 
-// invoke makes a call with a request in JSON and returns the answer in JSON.
-func invoke(t *testing.T, conn *grpc.ClientConn, service, method, request string) (string, error) {
+// invokeOf makes a call of a service with a request in JSON and returns the answer in JSON.
+func invokeOf(t *testing.T, conn *grpc.ClientConn, service, method, request string) (string, error) {
 	t.Helper()
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("discount.v1." + service))
 	if err != nil {

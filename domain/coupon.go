@@ -30,6 +30,10 @@ type Coupon struct {
 	DurationInMonths int32    `json:"duration_in_months,omitempty"`
 	DurationInCycles int32    `json:"duration_in_cycles,omitempty"`
 
+	// Exclusive says that the coupon is not to be combined with others. It is kept
+	// for callers: one redemption never combines coupons.
+	Exclusive bool `json:"exclusive,omitempty"`
+
 	// Limits. Nil is without limit.
 	MaxRedemptions            *int64 `json:"max_redemptions,omitempty"`
 	MaxRedemptionsPerCustomer *int64 `json:"max_redemptions_per_customer,omitempty"`

@@ -159,14 +159,33 @@ func BalanceFull() error {
 // card brings about by an option of its program. No caller can have it.
 func RemainderRequestID(r RedemptionName) string { return "\x00remainder " + string(r.ID) }
 
+// CreditHolder returns whose credit belongs to a redemption: that of the customer by
+// id or, when no id is known, by e-mail address. Empty is nobody's.
+func (r *Redemption) CreditHolder() Identity {
+	if who := r.Identities(); len(who) > 0 {
+		return who[0]
+	}
+	return ""
+}
+
 // SendsRemainder reports whether a redemption that counts makes what is left on its
-// gift card the customer's credit, and whose.
+// gift card the customer's credit, and whose: that of the customer whom the card is
+// bound to or, on a subscription, of the one who has redeemed it.
 func (s *Snapshot) SendsRemainder(r *Redemption) (Customer, bool) {
 	program, p := s.Coupon.Discount.GiftCards, s.PromotionCode
-	if program == nil || !program.RemainderToCredit || p == nil || p.Scope() == "" || r.State != RedemptionRedeemed {
+	if program == nil || !program.RemainderToCredit || p == nil || r.State != RedemptionRedeemed {
 		return Customer{}, false
 	}
-	return Customer{ID: p.CustomerID, EmailHash: p.EmailHash}, true
+	switch {
+	case p.Scope() != "":
+		return Customer{ID: p.CustomerID, EmailHash: p.EmailHash}, true
+	case !r.Context.ofSubscription():
+		return Customer{}, false
+	case r.CustomerID != "":
+		return Customer{ID: r.CustomerID}, true
+	default:
+		return Customer{EmailHash: r.EmailHash}, r.EmailHash != ""
+	}
 }
 
 // checkAdjustment records what is wrong with the amount of an adjustment.

@@ -52,7 +52,7 @@ func (d *Discount) check(v *Violations, prefix string) {
 	}
 	if d.FreeTrial != nil {
 		n++
-		checkRange(v, prefix+"free_trial.trial_days", int64(d.FreeTrial.TrialDays), 1, maxTrialDays)
+		d.FreeTrial.check(v, prefix+"free_trial.")
 	}
 	if d.ShippingOff != nil {
 		n++
@@ -391,4 +391,16 @@ func isText(s string, least, most int) bool {
 		}
 	}
 	return n >= least
+}
+
+// check records what is wrong with the days of a trial.
+func (f *FreeTrial) check(v *Violations, prefix string) {
+	if f.AdditionalTrialDays == 0 {
+		checkRange(v, prefix+"trial_days", int64(f.TrialDays), 1, maxTrialDays)
+		return
+	}
+	checkRange(v, prefix+"additional_trial_days", int64(f.AdditionalTrialDays), 1, maxTrialDays)
+	if f.TrialDays != 0 {
+		v.Add(prefix+"trial_days", "must be unset when additional_trial_days is set")
+	}
 }

@@ -140,6 +140,18 @@ func (e *AmountExceededError) Error() string {
 	return fmt.Sprintf("at most %d of %s is left", e.LimitMinor, e.Name)
 }
 
+// NoSubscriptionError says that a redemption has no discount on a subscription;
+// nothing was done.
+type NoSubscriptionError struct{ Name RedemptionName }
+
+func (e *NoSubscriptionError) Error() string {
+	return e.Name.String() + " was not redeemed for a subscription"
+}
+
+// ErrInvoiceIDReused says that an invoice with the same id and other content was
+// answered before; nothing was done.
+var ErrInvoiceIDReused = errors.New("the invoice's id was used for an invoice with other content")
+
 // TooManyError says that a bound of the service is reached.
 type TooManyError struct {
 	What  string

@@ -44,13 +44,16 @@ type couponRecord struct {
 	// ledger is in the order of redemption. The request ids of redemptions and
 	// reservations are those in here.
 	ledger []*Redemption
-	// settled has the request ids by which they were committed, released and
-	// voided, with the fingerprints of the commands.
+	// settled has the request ids by which they were committed, released, voided and
+	// renewed, with the fingerprints of the commands.
 	settled map[string]string
 	// cards has the transactions of gift cards, in their order.
 	cards map[PromotionCodeID][]BalanceTransaction
 	// transfers has the customers' side of transfers to credit, by request id.
 	transfers map[string]BalanceTransaction
+	// renewals is in the order in which invoices were answered. Their request ids,
+	// and those by which they were asked for again, are among settled.
+	renewals []*Renewal
 }
 
 // usedRequest is what a request id was used for, and the promotion code it was

@@ -28,20 +28,24 @@ func (c *couponRecord) equal(d *couponRecord) bool {
 			maps.Equal(c.settled, d.settled) &&
 			maps.EqualFunc(c.cards, d.cards, slices.Equal[[]BalanceTransaction]) &&
 			maps.Equal(c.transfers, d.transfers) &&
+			slices.EqualFunc(c.renewals, d.renewals, equalTargets[Renewal]) &&
 			reflect.DeepEqual(c.CouponSnapshot, d.CouponSnapshot)
 }
 
 func equalTargets[T any](a, b *T) bool { return a == b || reflect.DeepEqual(a, b) }
 
 // Check returns what must never be in a state: a counter that is not what the
-// ledger says, a request id with two effects, a ledger out of order, or a code
-// that two promotion codes hold.
+// ledger says, a request id with two effects, a ledger out of order, an invoice or a
+// cycle that counts twice, or a code that two promotion codes hold.
 func (s State) Check() error {
 	for _, c := range s.coupons {
 		if err := c.checkLedger(); err != nil {
 			return err
 		}
 		if err := c.checkCounters(); err != nil {
+			return err
+		}
+		if err := c.checkRenewals(); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ func (r ValidateRequest) step(s State, now time.Time, _ IDs) (State, Result) {
 	if err != nil {
 		return s, fails(err)
 	}
-	return s, returns(f.evaluate(&r, now))
+	return s, returns(f.evaluate(s, &r, now))
 }
 
 func (r RedeemRequest) step(s State, now time.Time, _ IDs) (State, Result) {
@@ -42,7 +42,7 @@ func (s State) take(r *RedeemRequest, fingerprint string, end, now time.Time) (S
 			return s.sendRemainder(done, now), returns(*done)
 		}
 	}
-	e := f.evaluate(&r.ValidateRequest, now)
+	e := f.evaluate(s, &r.ValidateRequest, now)
 	if !e.Valid() {
 		return s, fails(&RefusedError{Ineligibilities: e.Ineligibilities})
 	}
@@ -179,11 +179,13 @@ func (s State) redeemedBefore(r *RedeemRequest, fingerprint string) *Redemption 
 }
 
 // evaluate decides a request on what its source leads to.
-func (f *found) evaluate(r *ValidateRequest, now time.Time) Evaluation {
+func (f *found) evaluate(s State, r *ValidateRequest, now time.Time) Evaluation {
 	if f.against != 0 {
 		return Evaluation{Ineligibilities: []Ineligibility{{Reason: f.against}}, AsOf: now}
 	}
-	return Evaluate(f.coupon.snapshot(&r.Customer, f.code), r, now)
+	snapshot := f.coupon.snapshot(&r.Customer, f.code)
+	snapshot.SubscriptionHolder = s.subscriptionHolder(r.SubscriptionID, now)
+	return Evaluate(snapshot, r, now)
 }
 
 // uses counts, for each identity of a customer, the redemptions in the ledger
@@ -241,6 +243,7 @@ func (f *found) redeem(r *RedeemRequest, fingerprint string, d *AppliedDiscount,
 		made.OrderID = r.Order.ID
 		made.ScopedAmountMinor = f.coupon.ScopedAmount(r.Order, d)
 	}
+	made.Start(&f.coupon.Coupon, &r.ValidateRequest)
 	return made
 }
 

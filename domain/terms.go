@@ -40,7 +40,7 @@ func (t *Terms) ApplyWithoutOrder(now time.Time) (AppliedDiscount, bool) {
 		return AppliedDiscount{}, false
 	}
 	var d AppliedDiscount
-	d.grantTrial(t.Discount.FreeTrial, now)
+	d.grantTrial(t.Discount.FreeTrial, 0, now)
 	return d, true
 }
 

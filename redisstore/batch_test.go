@@ -43,7 +43,7 @@ func batchedOn(snapshot *domain.Snapshot, r domain.RedeemRequest, evaluation *do
 }
 
 // args are the arguments of redeem.lua for b.
-func (b batched) args() []any { return useArgs(&b.Redemption, recordText(&b.Redemption)) }
+func (b batched) args() []any { return useArgs(&b.Redemption, "", recordText(&b.Redemption)) }
 
 // runBatch sends a batch to redeem.lua in one call.
 func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {

@@ -166,7 +166,7 @@ func (d *draw) cardRequest() string {
 	return oneOf(d, "request", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9")
 }
 
-func (d *draw) redemption() domain.RedemptionName {
+func (d *draw) paidWith() domain.RedemptionName {
 	if len(d.redemptions) == 0 {
 		return domain.RedemptionName{Coupon: "gifts", ID: "1-aaaaaa"}
 	}
@@ -231,11 +231,11 @@ func (d *draw) cardCommand() domain.Command {
 	case "reserve":
 		return domain.ReserveRequest{RedeemRequest: d.payment(), TTL: time.Minute}
 	case "commit":
-		return domain.CommitRedemption{RequestID: d.cardRequest(), Name: d.redemption(), Amount: d.optionalAmount()}
+		return domain.CommitRedemption{RequestID: d.cardRequest(), Name: d.paidWith(), Amount: d.optionalAmount()}
 	case "release":
-		return domain.ReleaseRedemption{RequestID: d.cardRequest(), Name: d.redemption()}
+		return domain.ReleaseRedemption{RequestID: d.cardRequest(), Name: d.paidWith()}
 	case "void":
-		return domain.VoidRedemption{RequestID: d.cardRequest(), Name: d.redemption(), Amount: d.optionalAmount()}
+		return domain.VoidRedemption{RequestID: d.cardRequest(), Name: d.paidWith(), Amount: d.optionalAmount()}
 	case "adjust":
 		return domain.AdjustGiftCard{RequestID: d.cardRequest(), Name: d.card(), AmountMinor: d.signedAmount(), Reason: "a reason"}
 	case "transfer":

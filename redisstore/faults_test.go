@@ -83,6 +83,22 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			_, err := e.void(prepared, e.request, nil)
 			return err
 		},
+		"redeem for a subscription": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			return err
+		},
+		"redeem for a subscription that a crashed request has claimed": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			return err
+		},
+		"renew": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.ApplyRenewal(e.ctx(), renewalOf(e.request, prepared, invoiceOf("i", 1_000)))
+			return err
+		},
+		"end a discount": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.EndDiscount(e.ctx(), domain.EndDiscount{RequestID: e.request, Name: prepared})
+			return err
+		},
 		"read when a reservation is due": func(e *env, _ domain.PromotionCodeName) error {
 			_, err := e.Coupon(e.ctx(), "a")
 			return err
@@ -117,7 +133,10 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 var prepared = domain.RedemptionName{Coupon: "a", ID: domain.NewRedemptionID(1, "prepared")}
 
 // needsRequest are the commands of RedemptionService, whose requests have an id.
-var needsRequest = []string{"redeem", "reserve", "commit", "release", "void"}
+var needsRequest = []string{
+	"redeem", "reserve", "commit", "release", "void", "redeem for a subscription",
+	"redeem for a subscription that a crashed request has claimed", "renew", "end a discount",
+}
 
 // prepareWriting makes what a command of writing needs.
 func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
@@ -140,6 +159,11 @@ func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
 		e.redeem(byCode("prepared", "X"))
 	case name == "commit", name == "release":
 		e.reserve(time.Minute, byCode("prepared", "X"))
+	case name == "renew", name == "end a discount":
+		e.redeem(byCode("prepared", "X", forSubscription("sub"), withOrder(orderOf(0))))
+	case strings.HasSuffix(name, "has claimed"):
+		e.claimed("a", "crashed", "sub")
+		e.clock.Advance(claimGrace)
 	case name == "read when a reservation is due":
 		e.reserve(time.Minute, byCode("prepared", "X"))
 		e.clock.Advance(time.Minute)
@@ -167,6 +191,9 @@ func (e *env) summary() []string {
 		out = append(out, fmt.Sprint(c.ID, " ", c.Version, c.Deleted, c.DisplayName, c.Redeemed, c.Held, c.Spent, limitText(c.MaxRedemptions)))
 		for _, r := range e.redemptions(c.ID) {
 			out = append(out, fmt.Sprint(r.Name, r.State, r.VoidedAmountMinor, r.Discount.TotalAmountMinor))
+			if d := r.Subscription; d != nil {
+				out = append(out, fmt.Sprint(c.ID, " ", d.Used, d.EndedTime, d.Renewed))
+			}
 		}
 		for _, p := range e.codesOf(c.ID) {
 			code := p.Code.Form()

@@ -71,6 +71,10 @@ func (k keys) customers(c domain.CouponID) string { return k.coupon(c, "u") }
 // holds holds the positions of the reservations, by when they fall due.
 func (k keys) holds(c domain.CouponID) string { return k.coupon(c, "h") }
 
+// subscriptions holds the answers about invoices of subscriptions, by the position
+// of the redemption and the invoice, and the dead claims to subscriptions.
+func (k keys) subscriptions(c domain.CouponID) string { return k.coupon(c, "s") }
+
 // ledger is what the keys of a ledger's pages begin with; a colon and the number
 // of the page follow.
 func (k keys) ledger(c domain.CouponID) string { return k.coupon(c, "l") }
@@ -101,6 +105,12 @@ func (k keys) coupon(c domain.CouponID, what string) string {
 // claims is the bucket of the code index that a form falls into.
 func (k keys) claims(form string) string {
 	return k.prefix + ":{x:" + strconv.FormatUint(uint64(hash(form)%k.buckets), 10) + "}"
+}
+
+// subscriptionClaims is the bucket of claims to subscriptions that a form falls
+// into.
+func (k keys) subscriptionClaims(form string) string {
+	return k.prefix + ":{s:" + strconv.FormatUint(uint64(hash(form)%k.buckets), 10) + "}"
 }
 
 // couponList is a shard of the list of coupons.

@@ -257,6 +257,9 @@ func fill(rt *rapid.T, name string, v reflect.Value) {
 	case domain.Code:
 		v.Set(reflect.ValueOf(parsedCode(rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`).Draw(rt, name))))
 		return
+	case domain.Currency:
+		v.SetString(string(rapid.SampledFrom([]domain.Currency{"EUR", "USD", "JPY", "KWD"}).Draw(rt, name)))
+		return
 	case domain.RedemptionState:
 		v.SetUint(uint64(domain.RedemptionRedeemed))
 		return

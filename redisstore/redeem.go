@@ -23,6 +23,13 @@ func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.
 	if found.state == nil {
 		return domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
 	}
+	if r.SubscriptionID != "" {
+		sub, err := s.readSubscription(ctx, r.SubscriptionID)
+		if err != nil {
+			return domain.Evaluation{}, err
+		}
+		found.state.SubscriptionHolder = sub.holder
+	}
 	return domain.Evaluate(&found.state.Snapshot, &r, s.now()), nil
 }
 
@@ -73,20 +80,53 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 				continue
 			}
 		}
-		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
-		if !e.Valid() {
-			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
-		}
-		if unfit {
-			continue // only since it was read
-		}
-		redemption := newRedemption(r, &found.state.Snapshot, &e)
-		done, err := s.take(ctx, redemption, &found.state.Snapshot)
+		done, err := s.evaluateAndTake(ctx, r, found.state, unfit)
 		if err != nil || done != nil {
 			return s.remainderSent(ctx, found.state, s.effective(done), err)
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
+}
+
+// evaluateAndTake takes one use of what was read, unless its code has become unfit
+// since. It returns nil and no error when what was read is no longer how things are,
+// or a subscription is being claimed by another request.
+func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state, unfit bool) (*domain.Redemption, error) {
+	var sub *subscription
+	self := subscriber(st.Coupon.ID, r.RequestID)
+	if r.SubscriptionID != "" && st.Coupon.Discount.GiftCards == nil {
+		var err error
+		if sub, err = s.readSubscription(ctx, r.SubscriptionID); err != nil {
+			return nil, err
+		}
+		if sub.made && sub.owner.name == self {
+			return nil, nil // at this moment, by the same request
+		}
+		st.SubscriptionHolder = sub.holder
+	}
+	e := domain.Evaluate(&st.Snapshot, &r.ValidateRequest, s.now())
+	if !e.Valid() {
+		if sub != nil && sub.open && sub.owner.name == self {
+			s.dropClaim(ctx, sub.form, sub.owner) // of a try before the last change
+		}
+		return nil, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+	}
+	if unfit {
+		return nil, nil
+	}
+	redemption := newRedemption(r, &st.Snapshot, &e)
+	if sub == nil {
+		return s.take(ctx, redemption, &st.Snapshot, "")
+	}
+	token, ok, err := s.claimSubscription(ctx, sub, st.Coupon.ID, r.RequestID)
+	if err != nil || !ok {
+		return nil, err
+	}
+	done, err := s.take(ctx, redemption, &st.Snapshot, token)
+	if tookNothing(err) {
+		s.dropClaim(ctx, sub.form, owner{self, token})
+	}
+	return done, begun(err)
 }
 
 // effective returns a redemption as it is at this moment; nil is none.
@@ -229,16 +269,19 @@ func newRedemption(r use, s *domain.Snapshot, e *domain.Evaluation) *domain.Rede
 		out.OrderID = r.Order.ID
 		out.ScopedAmountMinor = s.Coupon.ScopedAmount(r.Order, e.Discount)
 	}
+	out.Start(&s.Coupon.Coupon, &r.ValidateRequest)
 	if s.PromotionCode != nil {
 		out.PromotionCodeVersion = s.PromotionCode.Version
 	}
 	return out
 }
 
-// capacityKeys are the keys of the scripts that take capacity and give it back.
+// capacityKeys are the keys of the scripts that take capacity and give it back; not
+// all of them take the last one.
 func (s *Store) capacityKeys(c domain.CouponID) []string {
 	return []string{
 		s.keys.head(c), s.keys.requests(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c),
+		s.keys.subscriptions(c),
 	}
 }
 
@@ -248,7 +291,7 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 func (s *Store) decide(ctx context.Context, sc *script, c domain.CouponID, request ...any) (outcome, value string, err error) {
 	for range maxExpiries {
 		args := append([]any{ledgerPageSize, millis(s.now())}, request...)
-		r, err := s.run(ctx, sc, s.capacityKeys(c), args...)
+		r, err := s.run(ctx, sc, s.capacityKeys(c)[:len(sc.keys)], args...)
 		switch {
 		case err != nil:
 			return "", "", err
@@ -273,8 +316,9 @@ func errNeverEnds(c domain.CouponID) error {
 	return fmt.Errorf("redisstore: the reservations of %s that are due never end", c)
 }
 
-// useArgs are the arguments of redeem.lua for one use; text is its record.
-func useArgs(r *domain.Redemption, text string) []any {
+// useArgs are the arguments of redeem.lua for one use; text is its record, claim the
+// token of the claim to its subscription, if it is for one.
+func useArgs(r *domain.Redemption, claim, text string) []any {
 	var who [2]domain.Identity
 	copy(who[:], r.Identities())
 	var amount int64
@@ -284,16 +328,16 @@ func useArgs(r *domain.Redemption, text string) []any {
 	return []any{
 		requestKey(r.RequestID), r.CouponVersion, string(r.PromotionCode), r.PromotionCodeVersion,
 		string(who[0]), string(who[1]), millis(r.ExpireTime), periodsText(r.Periods),
-		string(currencyOf(r)), amount, r.ScopedAmountMinor, text,
+		string(currencyOf(r)), amount, r.ScopedAmountMinor, claim, text,
 	}
 }
 
-// take runs the script for one use. It returns nil and no error when the versions
-// evaluated are no longer the current ones.
-func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot) (*domain.Redemption, error) {
+// take runs the script for one use, with the claim to its subscription if any. It
+// returns nil and no error when the versions evaluated are no longer the current ones.
+func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot, claim string) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
 	text := recordText(r)
-	outcome, value, err := s.decide(ctx, redeem, coupon, useArgs(r, text)...)
+	outcome, value, err := s.decide(ctx, redeem, coupon, useArgs(r, claim, text)...)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,8 @@ var (
 	creditForget      = mustLoad("credit_forget")
 	creditRead        = mustLoad("credit_read")
 	creditChange      = mustLoad("credit_change")
+	renew             = mustLoad("renew")
+	subscriptionProbe = mustLoad("subscription_probe")
 	auditBegin        = mustLoad("audit_begin")
 	auditRead         = mustLoad("audit_read")
 	auditRepair       = mustLoad("audit_repair")

@@ -179,6 +179,6 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire, auditBegin, auditRead, auditRepair, auditEnd,
 	cardAdjust, cardTransfer, cardTransferred, creditExpect, creditForget, creditRead, creditChange,
+	settle, expire, renew, subscriptionProbe, auditBegin, auditRead, auditRepair, auditEnd,
 }

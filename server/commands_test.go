@@ -142,6 +142,21 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"VoidRedemption", aVoid + ` reason: "returned"`, domain.VoidRedemption{
 			RequestID: "r", Name: aRedemption, Amount: new(int64(500)), Reason: "returned",
 		}},
+		{"Redeem", `request_id: "r" coupon: "coupons/fall" context: USE_CONTEXT_SUBSCRIPTION_CREATE subscription_id: "sub" plan_trial_days: 7`, domain.RedeemRequest{
+			RequestID: "r", ValidateRequest: domain.ValidateRequest{
+				Source: domain.Source{Coupon: "fall"}, Context: domain.ContextSubscriptionCreate, SubscriptionID: "sub", PlanTrialDays: 7,
+			},
+		}},
+		{"ApplyRenewal", aSettled + ` invoice { id: "i" issued_at { seconds: 1 nanos: 2999999 } currency_code: "EUR" shipping_amount_minor: 3
+				lines { id: "plan" product_id: "pro" category_ids: "plans" unit_amount_minor: 1000 quantity: 2 on_sale: true min_unit_amount_minor: 1 } }`, domain.ApplyRenewal{
+			RequestID: "r", Name: aRedemption, Invoice: domain.Invoice{
+				Order: domain.Order{ID: "i", Currency: "EUR", ShippingAmountMinor: 3, Lines: []domain.OrderLine{{
+					ID: "plan", ProductID: "pro", CategoryIDs: []string{"plans"}, UnitAmountMinor: 1000, Quantity: 2, OnSale: true, MinUnitAmountMinor: 1,
+				}}},
+				IssuedAt: time.UnixMilli(1002).UTC(),
+			},
+		}},
+		{"EndDiscount", aSettled, domain.EndDiscount{RequestID: "r", Name: aRedemption}},
 		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, domain.RedemptionName{Coupon: "fall", ID: "1-abc"}},
 		{"ListRedemptions", `parent: "coupons/fall" promotion_code: "coupons/fall/promotionCodes/00000000" customer_id: "c" order_id: "o"`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", PromotionCode: "00000000", CustomerID: "c", OrderID: "o",

@@ -18,7 +18,10 @@ func readDiscount(r *reader, path string, c *discountv1.Coupon) (d domain.Discou
 	case *discountv1.Coupon_PriceOverride:
 		d.PriceOverride = &domain.PriceOverride{UnitAmounts: each(t.PriceOverride.GetUnitAmounts(), readMoney)}
 	case *discountv1.Coupon_FreeTrial:
-		d.FreeTrial = &domain.FreeTrial{TrialDays: t.FreeTrial.GetTrialDays()}
+		d.FreeTrial = &domain.FreeTrial{
+			TrialDays:           t.FreeTrial.GetTrialDays(),
+			AdditionalTrialDays: t.FreeTrial.GetAdditionalTrialDays(),
+		}
 	case *discountv1.Coupon_ShippingOff:
 		d.ShippingOff = readShippingOff(t.ShippingOff)
 	case *discountv1.Coupon_OrderTiers:
@@ -59,7 +62,10 @@ func writeDiscount(d *domain.Discount, c *discountv1.Coupon) {
 			UnitAmounts: each(d.PriceOverride.UnitAmounts, writeMoney),
 		}}
 	case d.FreeTrial != nil:
-		c.Discount = &discountv1.Coupon_FreeTrial{FreeTrial: &discountv1.FreeTrial{TrialDays: d.FreeTrial.TrialDays}}
+		c.Discount = &discountv1.Coupon_FreeTrial{FreeTrial: &discountv1.FreeTrial{
+			TrialDays:           d.FreeTrial.TrialDays,
+			AdditionalTrialDays: d.FreeTrial.AdditionalTrialDays,
+		}}
 	case d.ShippingOff != nil:
 		c.Discount = &discountv1.Coupon_ShippingOff{ShippingOff: writeShippingOff(d.ShippingOff)}
 	case d.OrderTiers != nil:

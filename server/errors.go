@@ -118,10 +118,12 @@ var translations = []translation{
 	typed(deleted),
 	typed(wrongState),
 	typed(amountExceeded),
+	typed(noSubscription),
 	typed(tooMany),
 	typed(unavailable),
 	refused,
 	sentinel(domain.ErrRequestIDReused, codes.InvalidArgument, ReasonRequestIDReused),
+	sentinel(domain.ErrInvoiceIDReused, codes.InvalidArgument, ReasonInvoiceIDReused),
 	sentinel(domain.ErrAborted, codes.Aborted, ReasonConfigurationChanged),
 	sentinel(context.DeadlineExceeded, codes.DeadlineExceeded, ReasonDeadlineExceeded),
 	sentinel(context.Canceled, codes.Canceled, ReasonCancelled),
@@ -227,6 +229,12 @@ func amountExceeded(e *domain.AmountExceededError) *clientError {
 			Subject:     name,
 			Description: e.Error(),
 		}}})
+}
+
+func noSubscription(e *domain.NoSubscriptionError) *clientError {
+	name := e.Name.String()
+	return fail(codes.FailedPrecondition, ReasonNoSubscription, e.Error(), parameters{"name": name},
+		&errdetails.ResourceInfo{ResourceType: string(domain.RedemptionResource), ResourceName: name, Description: e.Error()})
 }
 
 // tooMany is FAILED_PRECONDITION and not RESOURCE_EXHAUSTED, which clients retry

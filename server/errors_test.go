@@ -43,6 +43,7 @@ const (
 	anInvoice = `customer_id: "c" invoice_id: "in_1" amount { currency_code: "EUR" amount_minor: 500 }`
 	aBooking  = `customer_id: "c" request_id: "r" amount { currency_code: "EUR" amount_minor: -500 } reason: "returned"`
 	anIssue   = `parent: "coupons/fall" request_id: "r" code: "0123456789ABCDEF" balance { currency_code: "EUR" amount_minor: 500 }`
+	aRenewal  = aSettled + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { quantity: 1 } }`
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
@@ -118,6 +119,8 @@ var theErrors = []struct {
 		Type: domain.PromotionCodeResource, Name: "coupons/fall/promotionCodes/00001111", Code: "****CDEF",
 	}},
 	{"credit_invoice_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
+	{"no_subscription", "EndDiscount", aSettled, &domain.NoSubscriptionError{Name: aRedemption}},
+	{"invoice_id_reused", "ApplyRenewal", aRenewal, domain.ErrInvoiceIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
@@ -136,7 +139,7 @@ var anInstant = time.Date(2026, 1, 31, 23, 59, 59, 999_000_000, time.UTC)
 // everyIneligibility has every reason, with the parameters it has.
 func everyIneligibility() []domain.Ineligibility {
 	var out []domain.Ineligibility
-	for reason := domain.CodeNotFound; reason <= domain.MaximumQuantityExceeded; reason++ {
+	for reason := domain.CodeNotFound; reason <= domain.SubscriptionAlreadyDiscounted; reason++ {
 		i := domain.Ineligibility{Reason: reason}
 		switch reason {
 		case domain.NotYetActive, domain.CodeExpired, domain.CouponExpired:
@@ -156,6 +159,8 @@ func everyIneligibility() []domain.Ineligibility {
 			i.RetryAfter = 15 * time.Minute
 		case domain.BudgetInsufficient:
 			i.Remaining = domain.Money{Currency: "EUR", AmountMinor: 499}
+		case domain.SubscriptionAlreadyDiscounted:
+			i.Redemption = aRedemption
 		}
 		out = append(out, i)
 	}

@@ -17,6 +17,7 @@ type Reason string
 const (
 	ReasonInvalidArgument  Reason = "INVALID_ARGUMENT"
 	ReasonRequestIDReused  Reason = "REQUEST_ID_REUSED"
+	ReasonInvoiceIDReused  Reason = "INVOICE_ID_REUSED"
 	ReasonDeadlineExceeded Reason = "DEADLINE_EXCEEDED"
 	ReasonCancelled        Reason = "CANCELLED"
 	ReasonInternal         Reason = "INTERNAL"
@@ -37,6 +38,7 @@ const (
 	ReasonRedemptionExpired  Reason = "REDEMPTION_EXPIRED"
 	ReasonRedemptionVoided   Reason = "REDEMPTION_VOIDED"
 	ReasonAmountExceeded     Reason = "AMOUNT_EXCEEDED"
+	ReasonNoSubscription     Reason = "NO_SUBSCRIPTION"
 
 	ReasonServiceLimitReached  Reason = "SERVICE_LIMIT_REACHED"
 	ReasonConfigurationChanged Reason = "CONFIGURATION_CHANGED"

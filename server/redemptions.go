@@ -11,12 +11,14 @@ import (
 )
 
 // redemptionService serves discount.v1.RedemptionService. Its reservations are in
-// reservations.go.
+// reservations.go, what is for subscriptions in subscriptions.go.
 type redemptionService struct {
 	discountv1.UnimplementedRedemptionServiceServer
-	hasher       domain.Hasher
-	redemptions  RedemptionStore
-	reservations ReservationStore
+	hasher        domain.Hasher
+	redemptions   RedemptionStore
+	reservations  ReservationStore
+	subscriptions SubscriptionStore
+	credit        CreditStore
 }
 
 func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {

@@ -129,9 +129,11 @@ func New(config Config) (*Server, error) {
 		activator:      config.Store,
 	})
 	discountv1.RegisterRedemptionServiceServer(s.grpc, &redemptionService{
-		hasher:       config.Hasher,
-		redemptions:  config.Store,
-		reservations: config.Store,
+		hasher:        config.Hasher,
+		redemptions:   config.Store,
+		reservations:  config.Store,
+		subscriptions: config.Store,
+		credit:        config.Store,
 	})
 	discountv1.RegisterCreditServiceServer(s.grpc, &creditService{
 		hasher:    config.Hasher,

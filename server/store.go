@@ -24,6 +24,7 @@ type Store interface {
 	GiftCardStore
 	GiftCardActivator
 	CreditStore
+	SubscriptionStore
 }
 
 // CouponStore keeps coupons.
@@ -87,4 +88,10 @@ type CreditStore interface {
 	AdjustCustomerBalance(context.Context, domain.AdjustCustomerBalance) (domain.BalanceTransaction, error)
 	ApplyCredit(context.Context, domain.ApplyCredit) (domain.BalanceTransaction, error)
 	CustomerTransactions(context.Context, domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error)
+}
+
+// SubscriptionStore keeps the discounts that go on with subscriptions.
+type SubscriptionStore interface {
+	ApplyRenewal(context.Context, domain.ApplyRenewal) (domain.Renewal, error)
+	EndDiscount(context.Context, domain.EndDiscount) (domain.Redemption, error)
 }

@@ -157,3 +157,11 @@ func (p *pendingStore) ApplyCredit(ctx context.Context, q domain.ApplyCredit) (d
 func (p *pendingStore) CustomerTransactions(ctx context.Context, q domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error) {
 	return later(ctx, p, (*redisstore.Store).CustomerTransactions, q)
 }
+
+func (p *pendingStore) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) (domain.Renewal, error) {
+	return later(ctx, p, (*redisstore.Store).ApplyRenewal, q)
+}
+
+func (p *pendingStore) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).EndDiscount, q)
+}

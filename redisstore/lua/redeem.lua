@@ -3,8 +3,8 @@
 
 -- redeem decides up to 500 redemptions and reservations of one coupon, in the order
 -- given. The number of Redis calls grows with the number of different buckets of
--- promotion codes among them, of pages of the ledger that they fill, of replays and
--- of currencies, and with nothing else. Each is decided as if it were alone: all of
+-- promotion codes among them, of pages of the ledger that they fill, of replays, of
+-- claims and of currencies, and with nothing else. Each is decided as if it were alone: all of
 -- its limits are taken, or none.
 --
 -- The rules were evaluated outside at the versions given; here is decided only
@@ -17,14 +17,18 @@
 --
 -- A due time makes it a reservation until then. The keys of the ledger's pages and
 -- of the buckets follow from positions and ids and are derived under the same tag.
+--
+-- What is for a subscription comes with the token of a claim to it, which another
+-- request may have declared dead: then nothing is made with it.
 -- USES     promotion books ledger holds
--- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (request coupon_version code code_version identity identity due_ms periods currency amount scoped_amount record)...
+-- KEYS     head requests customers holds ledger promotions subscriptions
+-- ARGV     page_size now_ms (request coupon_version code code_version identity identity due_ms periods currency amount scoped_amount claim record)...
 -- OUTCOMES decided absent broken oversized
 -- EACH     redeemed replay reused stale limit again
-local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local head, requests, customers, holds = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ledger, promotions, subscriptions = KEYS[5], KEYS[6], KEYS[7]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 12
+local FIRST, STRIDE = 2, 13
 local n = (#ARGV - FIRST) / STRIDE
 -- Lua passes on no more than some 8,000 values at once: a write would fail.
 if n > 500 then
@@ -37,7 +41,7 @@ local function operation(i)
     request = ARGV[a + 1], coupon_version = ARGV[a + 2], code = ARGV[a + 3], code_version = ARGV[a + 4],
     identities = books_identities(ARGV[a + 5], ARGV[a + 6]), due = ARGV[a + 7],
     periods = books_periods(ARGV[a + 8]), currency = ARGV[a + 9], amount = tonumber(ARGV[a + 10]),
-    scoped = tonumber(ARGV[a + 11]), record = ARGV[a + 12],
+    scoped = tonumber(ARGV[a + 11]), claim = ARGV[a + 12], record = ARGV[a + 13],
   }
 end
 
@@ -89,6 +93,9 @@ local function decide(o)
     return replay(seen[o.request])
   end
   if o.coupon_version ~= b.version or (o.code ~= '' and books_code(b, o.code).version ~= o.code_version) then
+    return 'stale', ''
+  end
+  if o.claim ~= '' and redis.call('HEXISTS', subscriptions, 'x' .. o.claim) == 1 then
     return 'stale', ''
   end
   local granted, gone = books_card(b, o.code, o.amount)

@@ -1,16 +1,17 @@
 -- Copyright 2026 The discountd Authors
 -- SPDX-License-Identifier: Apache-2.0
 
--- settle decides commits, releases and voids of redemptions of one
--- coupon, in the order given. Each is decided as if it were alone.
+-- settle decides commits, releases and voids of redemptions of one coupon, and ends
+-- of their discounts, in the order given. Each is decided as if it were alone.
 --
 -- C commits a reservation, for the amount given or all of it; one that has expired
--- takes its capacity again if there is room. L releases a reservation; one that is
--- released or expired already stays as it is. V voids a redemption, in whole or by
--- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back. What refuses a commit says which versions of the coupon and of the
--- promotion code it was held against.
--- USES     promotion books ledger holds
+-- takes its capacity again if there is room, but not its subscription. E ends the
+-- discount of a subscription; one that has ended stays as it is. L releases a
+-- reservation; one that is released or expired already stays as it is. V voids a
+-- redemption, in whole or by the amount given; voiding all that is left is voiding the
+-- whole, which gives the use back. What refuses a commit says which versions of the
+-- coupon and of the promotion code it was held against.
+-- USES     promotion books ledger holds subscription
 -- KEYS     head requests customers holds ledger promotions
 -- ARGV     page_size now_ms (kind request fingerprint position identity identity amount note detail)...
 -- OUTCOMES decided absent
@@ -38,6 +39,9 @@ function settle.C(o, r)
   local amount = o.amount == '' and granted or tonumber(o.amount)
   if r.state ~= 'H' and r.state ~= 'E' then
     return 'state', ''
+  end
+  if r.state == 'E' and subscription_read(r) then
+    return 'state', '' -- its subscription may have another discount by now
   end
   if amount > granted then
     return 'amount', amount_text(granted)
@@ -105,6 +109,17 @@ function settle.V(o, r)
     r.state = 'V'
   end
   r.rest = table.concat({ r.rest, '\t', o.note, '\31', amount_text(amount), '\31', o.detail })
+end
+
+function settle.E(_, r)
+  local d = subscription_read(r)
+  if not d or (r.state ~= 'R' and r.state ~= 'V') then
+    return 'state', ''
+  end
+  if d.ended == '' then
+    d.ended = now
+    subscription_write(r, d)
+  end
 end
 
 local function decide(o)

@@ -22,19 +22,6 @@ import (
 	"github.com/discountd/discountd/internal/redistest"
 )
 
-// onRedisAndOnTheCluster tells a story on each.
-func onRedisAndOnTheCluster(t *testing.T, story func(t *testing.T, s *service)) {
-	t.Parallel()
-	t.Run("redis-server", func(t *testing.T) {
-		t.Parallel()
-		story(t, start(t))
-	})
-	t.Run("cluster", func(t *testing.T) {
-		t.Parallel()
-		story(t, startOn(t, redistest.Client(t, redistest.Cluster(t)), redistest.Prefix(t)))
-	})
-}
-
 // giftCards is a program of gift cards in euros.
 func giftCards(remainderToCredit bool) *discountv1.Coupon {
 	return &discountv1.Coupon{Discount: &discountv1.Coupon_GiftCards{

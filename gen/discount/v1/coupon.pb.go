@@ -290,8 +290,8 @@ type Coupon struct {
 	Allocation Allocation `protobuf:"varint,23,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
 	// Over what a percentage is rounded. Unset means ORDER.
 	RoundingScope RoundingScope `protobuf:"varint,24,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
-	// For how long a subscription keeps the discount. Unset means ONCE. Stored
-	// and returned for the billing system.
+	// For how long a subscription keeps the discount: `SubscriptionDiscount`. Unset
+	// means ONCE.
 	Duration DiscountDuration `protobuf:"varint,30,opt,name=duration,proto3,enum=discount.v1.DiscountDuration" json:"duration,omitempty"`
 	// The number of months of a REPEATING duration, 1 to 1,200; refused with any
 	// other.
@@ -299,6 +299,9 @@ type Coupon struct {
 	// The number of billing cycles of a CYCLES duration, 1 to 10,000; refused
 	// with any other.
 	DurationInCycles *int32 `protobuf:"varint,32,opt,name=duration_in_cycles,json=durationInCycles,proto3,oneof" json:"duration_in_cycles,omitempty"`
+	// Whether it is not to be combined with others. Kept and returned for the caller:
+	// one redemption never combines coupons.
+	Exclusive bool `protobuf:"varint,33,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	// How often the coupon can be redeemed in total, over all codes: 1 or more.
 	// Unset means without limit. A limit below what is used stops further
 	// redemption and changes nothing else.
@@ -549,6 +552,13 @@ func (x *Coupon) GetDurationInCycles() int32 {
 		return *x.DurationInCycles
 	}
 	return 0
+}
+
+func (x *Coupon) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
 }
 
 func (x *Coupon) GetMaxRedemptions() int64 {
@@ -881,7 +891,7 @@ var File_discount_v1_coupon_proto protoreflect.FileDescriptor
 
 const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\n" +
-	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x0f\n" +
+	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x10\n" +
 	"\x06Coupon\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12:\n" +
@@ -915,7 +925,8 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\x0erounding_scope\x18\x18 \x01(\x0e2\x1a.discount.v1.RoundingScopeR\rroundingScope\x129\n" +
 	"\bduration\x18\x1e \x01(\x0e2\x1d.discount.v1.DiscountDurationR\bduration\x121\n" +
 	"\x12duration_in_months\x18\x1f \x01(\x05H\x01R\x10durationInMonths\x88\x01\x01\x121\n" +
-	"\x12duration_in_cycles\x18  \x01(\x05H\x02R\x10durationInCycles\x88\x01\x01\x12,\n" +
+	"\x12duration_in_cycles\x18  \x01(\x05H\x02R\x10durationInCycles\x88\x01\x01\x12\x1c\n" +
+	"\texclusive\x18! \x01(\bR\texclusive\x12,\n" +
 	"\x0fmax_redemptions\x18( \x01(\x03H\x03R\x0emaxRedemptions\x88\x01\x01\x12D\n" +
 	"\x1cmax_redemptions_per_customer\x18) \x01(\x03H\x04R\x19maxRedemptionsPerCustomer\x88\x01\x01\x12=\n" +
 	"\rperiod_limits\x18- \x03(\v2\x18.discount.v1.PeriodLimitR\fperiodLimits\x12-\n" +

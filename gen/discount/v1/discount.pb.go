@@ -411,10 +411,12 @@ func (x *PriceOverride) GetUnitAmounts() []*Money {
 // with no caps.
 type FreeTrial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 730 days.
-	TrialDays     int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The whole trial, 1 to 730 days; a plan's own that is longer stays.
+	TrialDays int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
+	// Days on top of the plan's own trial, 1 to 730, in place of `trial_days`.
+	AdditionalTrialDays int32 `protobuf:"varint,2,opt,name=additional_trial_days,json=additionalTrialDays,proto3" json:"additional_trial_days,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *FreeTrial) Reset() {
@@ -450,6 +452,13 @@ func (*FreeTrial) Descriptor() ([]byte, []int) {
 func (x *FreeTrial) GetTrialDays() int32 {
 	if x != nil {
 		return x.TrialDays
+	}
+	return 0
+}
+
+func (x *FreeTrial) GetAdditionalTrialDays() int32 {
+	if x != nil {
+		return x.AdditionalTrialDays
 	}
 	return 0
 }
@@ -1110,8 +1119,11 @@ type GiftCardProgram struct {
 	// The currency of all cards of the program, ISO 4217. Orders in any other are
 	// refused as CURRENCY_MISMATCH.
 	CurrencyCode string `protobuf:"bytes,1,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
-	// Whether what is left on a card that is bound to a customer becomes the
-	// customer's credit when the card is redeemed, or a reservation of it committed.
+	// Whether what is left on a card becomes the customer's credit when the card is
+	// redeemed, or a reservation of it committed: on a card that is bound to a
+	// customer, and on any card in the contexts SUBSCRIPTION_CREATE,
+	// SUBSCRIPTION_UPDATE and INVOICE. On a subscription a card is no discount that
+	// goes on: it pays where it is redeemed.
 	RemainderToCredit bool `protobuf:"varint,2,opt,name=remainder_to_credit,json=remainderToCredit,proto3" json:"remainder_to_credit,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -1511,7 +1523,7 @@ type AppliedDiscount struct {
 	Allocation Allocation `protobuf:"varint,5,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
 	// Over what it was rounded or spread. Unspecified when nothing is taken off.
 	RoundingScope RoundingScope `protobuf:"varint,6,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
-	// Days free of charge, for a FreeTrial.
+	// Days free of charge, for a FreeTrial, those of the plan included.
 	TrialDays int32 `protobuf:"varint,7,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
 	// When the trial ends if it starts now.
 	TrialEndsAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=trial_ends_at,json=trialEndsAt,proto3" json:"trial_ends_at,omitempty"`
@@ -1738,10 +1750,11 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\aamounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\aamounts\x12A\n" +
 	"\x12additional_amounts\x18\x02 \x03(\v2\x12.discount.v1.MoneyR\x11additionalAmounts\"F\n" +
 	"\rPriceOverride\x125\n" +
-	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"*\n" +
+	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"^\n" +
 	"\tFreeTrial\x12\x1d\n" +
 	"\n" +
-	"trial_days\x18\x01 \x01(\x05R\ttrialDays\"\x8f\x01\n" +
+	"trial_days\x18\x01 \x01(\x05R\ttrialDays\x122\n" +
+	"\x15additional_trial_days\x18\x02 \x01(\x05R\x13additionalTrialDays\"\x8f\x01\n" +
 	"\vShippingOff\x12:\n" +
 	"\vpercent_off\x18\x01 \x01(\v2\x17.discount.v1.PercentOffH\x00R\n" +
 	"percentOff\x127\n" +

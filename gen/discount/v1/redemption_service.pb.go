@@ -42,7 +42,15 @@ type ValidateCodeRequest struct {
 	// What is bought. Optional unless a rule needs it.
 	Order *Order `protobuf:"bytes,5,opt,name=order,proto3" json:"order,omitempty"`
 	// How old the counters behind the answer may be. Unset means not at all.
-	MaxStaleness  *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	MaxStaleness *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +140,27 @@ func (x *ValidateCodeRequest) GetMaxStaleness() *durationpb.Duration {
 	return nil
 }
 
+func (x *ValidateCodeRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *ValidateCodeRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *ValidateCodeRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
+}
+
 type isValidateCodeRequest_Source interface {
 	isValidateCodeRequest_Source()
 }
@@ -172,7 +201,9 @@ type ValidateCodeResponse struct {
 	// The promotion code, unless a coupon was applied directly.
 	PromotionCode string `protobuf:"bytes,5,opt,name=promotion_code,json=promotionCode,proto3" json:"promotion_code,omitempty"`
 	// The moment the answer is true for.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Whether the coupon is not to be combined with others.
+	Exclusive     bool `protobuf:"varint,7,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,12 +280,20 @@ func (x *ValidateCodeResponse) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ValidateCodeResponse) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
+}
+
 // RedeemRequest is the request of Redeem.
 type RedeemRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names this redemption: 1 to 255 printable ASCII characters. Required. The
 	// same id with another source, customer, order id, currency or lines is
-	// refused as REQUEST_ID_REUSED.
+	// refused as REQUEST_ID_REUSED. So is one with another context,
+	// subscription or trial.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What to redeem. Exactly one is required.
 	//
@@ -267,7 +306,15 @@ type RedeemRequest struct {
 	// Who is buying. Optional unless a rule needs it.
 	Customer *Customer `protobuf:"bytes,5,opt,name=customer,proto3" json:"customer,omitempty"`
 	// What is bought. Optional unless a rule needs it.
-	Order         *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	Order *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,6 +402,27 @@ func (x *RedeemRequest) GetOrder() *Order {
 		return x.Order
 	}
 	return nil
+}
+
+func (x *RedeemRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *RedeemRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *RedeemRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
 }
 
 type isRedeemRequest_Source interface {
@@ -447,7 +515,15 @@ type ReserveRedemptionRequest struct {
 	// What is bought. Optional unless a rule needs it.
 	Order *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
 	// For how long: 1 second to 24 hours. Unset means 15 minutes.
-	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,6 +618,27 @@ func (x *ReserveRedemptionRequest) GetTtl() *durationpb.Duration {
 		return x.Ttl
 	}
 	return nil
+}
+
+func (x *ReserveRedemptionRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *ReserveRedemptionRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
 }
 
 type isReserveRedemptionRequest_Source interface {
@@ -1223,26 +1320,131 @@ func (x *ListRedemptionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// EndDiscountRequest is the request of EndDiscount.
+type EndDiscountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `coupons/{coupon}/redemptions/{redemption}`, of a subscription.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Names this call: 1 to 255 printable ASCII characters. Required.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDiscountRequest) Reset() {
+	*x = EndDiscountRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDiscountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDiscountRequest) ProtoMessage() {}
+
+func (x *EndDiscountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDiscountRequest.ProtoReflect.Descriptor instead.
+func (*EndDiscountRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EndDiscountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EndDiscountRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// EndDiscountResponse is the response of EndDiscount.
+type EndDiscountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The redemption.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDiscountResponse) Reset() {
+	*x = EndDiscountResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDiscountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDiscountResponse) ProtoMessage() {}
+
+func (x *EndDiscountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDiscountResponse.ProtoReflect.Descriptor instead.
+func (*EndDiscountResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *EndDiscountResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
 var File_discount_v1_redemption_service_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\n" +
-	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n" +
+	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x1ediscount/v1/subscription.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
 	"\x13ValidateCodeRequest\x12\x14\n" +
 	"\x04code\x18\x01 \x01(\tH\x00R\x04code\x12'\n" +
 	"\x0epromotion_code\x18\x02 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
 	"\x06coupon\x18\x03 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x04 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
 	"\x05order\x18\x05 \x01(\v2\x12.discount.v1.OrderR\x05order\x12>\n" +
-	"\rmax_staleness\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\fmaxStalenessB\b\n" +
-	"\x06source\"\x9c\x02\n" +
+	"\rmax_staleness\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
+	"\x06source\"\xba\x02\n" +
 	"\x14ValidateCodeResponse\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x128\n" +
 	"\bdiscount\x18\x02 \x01(\v2\x1c.discount.v1.AppliedDiscountR\bdiscount\x12D\n" +
 	"\x0fineligibilities\x18\x03 \x03(\v2\x1a.discount.v1.IneligibilityR\x0fineligibilities\x12\x16\n" +
 	"\x06coupon\x18\x04 \x01(\tR\x06coupon\x12%\n" +
 	"\x0epromotion_code\x18\x05 \x01(\tR\rpromotionCode\x12/\n" +
-	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xee\x01\n" +
+	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x1c\n" +
+	"\texclusive\x18\a \x01(\bR\texclusive\"\xf2\x02\n" +
 	"\rRedeemRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1250,12 +1452,15 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x0epromotion_code\x18\x03 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
 	"\x06coupon\x18\x04 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x05 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
-	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05orderB\b\n" +
+	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05order\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
 	"\x06source\"I\n" +
 	"\x0eRedeemResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
-	"redemption\"\xa6\x02\n" +
+	"redemption\"\xaa\x03\n" +
 	"\x18ReserveRedemptionRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1264,7 +1469,10 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x06coupon\x18\x04 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x05 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
 	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05order\x12+\n" +
-	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\b\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
 	"\x06source\"T\n" +
 	"\x19ReserveRedemptionResponse\x127\n" +
 	"\n" +
@@ -1321,7 +1529,15 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	" \x01(\tR\rcustomerEmail\"|\n" +
 	"\x17ListRedemptionsResponse\x129\n" +
 	"\vredemptions\x18\x01 \x03(\v2\x17.discount.v1.RedemptionR\vredemptions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x8d\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
+	"\x12EndDiscountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"N\n" +
+	"\x13EndDiscountResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption2\xbe\a\n" +
 	"\x11RedemptionService\x12X\n" +
 	"\fValidateCode\x12 .discount.v1.ValidateCodeRequest\x1a!.discount.v1.ValidateCodeResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\x06Redeem\x12\x1a.discount.v1.RedeemRequest\x1a\x1b.discount.v1.RedeemResponse\"\x03\x90\x02\x02\x12g\n" +
@@ -1330,7 +1546,9 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x11ReleaseRedemption\x12%.discount.v1.ReleaseRedemptionRequest\x1a&.discount.v1.ReleaseRedemptionResponse\"\x03\x90\x02\x02\x12^\n" +
 	"\x0eVoidRedemption\x12\".discount.v1.VoidRedemptionRequest\x1a#.discount.v1.VoidRedemptionResponse\"\x03\x90\x02\x02\x12[\n" +
 	"\rGetRedemption\x12!.discount.v1.GetRedemptionRequest\x1a\".discount.v1.GetRedemptionResponse\"\x03\x90\x02\x01\x12a\n" +
-	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
+	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01\x12X\n" +
+	"\fApplyRenewal\x12 .discount.v1.ApplyRenewalRequest\x1a!.discount.v1.ApplyRenewalResponse\"\x03\x90\x02\x02\x12U\n" +
+	"\vEndDiscount\x12\x1f.discount.v1.EndDiscountRequest\x1a .discount.v1.EndDiscountResponse\"\x03\x90\x02\x02B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
 var (
 	file_discount_v1_redemption_service_proto_rawDescOnce sync.Once
@@ -1344,7 +1562,7 @@ func file_discount_v1_redemption_service_proto_rawDescGZIP() []byte {
 	return file_discount_v1_redemption_service_proto_rawDescData
 }
 
-var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*ValidateCodeRequest)(nil),       // 0: discount.v1.ValidateCodeRequest
 	(*ValidateCodeResponse)(nil),      // 1: discount.v1.ValidateCodeResponse
@@ -1362,58 +1580,71 @@ var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*GetRedemptionResponse)(nil),     // 13: discount.v1.GetRedemptionResponse
 	(*ListRedemptionsRequest)(nil),    // 14: discount.v1.ListRedemptionsRequest
 	(*ListRedemptionsResponse)(nil),   // 15: discount.v1.ListRedemptionsResponse
-	(*Customer)(nil),                  // 16: discount.v1.Customer
-	(*Order)(nil),                     // 17: discount.v1.Order
-	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
-	(*AppliedDiscount)(nil),           // 19: discount.v1.AppliedDiscount
-	(*Ineligibility)(nil),             // 20: discount.v1.Ineligibility
-	(*timestamppb.Timestamp)(nil),     // 21: google.protobuf.Timestamp
-	(*Redemption)(nil),                // 22: discount.v1.Redemption
-	(RedemptionState)(0),              // 23: discount.v1.RedemptionState
+	(*EndDiscountRequest)(nil),        // 16: discount.v1.EndDiscountRequest
+	(*EndDiscountResponse)(nil),       // 17: discount.v1.EndDiscountResponse
+	(*Customer)(nil),                  // 18: discount.v1.Customer
+	(*Order)(nil),                     // 19: discount.v1.Order
+	(*durationpb.Duration)(nil),       // 20: google.protobuf.Duration
+	(UseContext)(0),                   // 21: discount.v1.UseContext
+	(*AppliedDiscount)(nil),           // 22: discount.v1.AppliedDiscount
+	(*Ineligibility)(nil),             // 23: discount.v1.Ineligibility
+	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
+	(*Redemption)(nil),                // 25: discount.v1.Redemption
+	(RedemptionState)(0),              // 26: discount.v1.RedemptionState
+	(*ApplyRenewalRequest)(nil),       // 27: discount.v1.ApplyRenewalRequest
+	(*ApplyRenewalResponse)(nil),      // 28: discount.v1.ApplyRenewalResponse
 }
 var file_discount_v1_redemption_service_proto_depIdxs = []int32{
-	16, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
-	17, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
-	18, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
-	19, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
-	20, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
-	21, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
-	16, // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
-	17, // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
-	22, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
-	16, // 9: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
-	17, // 10: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
-	18, // 11: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
-	22, // 12: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 13: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 14: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 15: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	22, // 16: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	23, // 17: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
-	21, // 18: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
-	21, // 19: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
-	22, // 20: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
-	0,  // 21: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
-	2,  // 22: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
-	4,  // 23: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
-	6,  // 24: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
-	8,  // 25: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
-	10, // 26: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
-	12, // 27: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
-	14, // 28: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
-	1,  // 29: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
-	3,  // 30: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
-	5,  // 31: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
-	7,  // 32: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
-	9,  // 33: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
-	11, // 34: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
-	13, // 35: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
-	15, // 36: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
-	29, // [29:37] is the sub-list for method output_type
-	21, // [21:29] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	18, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
+	19, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
+	20, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
+	21, // 3: discount.v1.ValidateCodeRequest.context:type_name -> discount.v1.UseContext
+	22, // 4: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
+	23, // 5: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
+	24, // 6: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
+	18, // 7: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
+	19, // 8: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
+	21, // 9: discount.v1.RedeemRequest.context:type_name -> discount.v1.UseContext
+	25, // 10: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
+	18, // 11: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
+	19, // 12: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
+	20, // 13: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 14: discount.v1.ReserveRedemptionRequest.context:type_name -> discount.v1.UseContext
+	25, // 15: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 16: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 17: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 18: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	25, // 19: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	26, // 20: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
+	24, // 21: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
+	24, // 22: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
+	25, // 23: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
+	25, // 24: discount.v1.EndDiscountResponse.redemption:type_name -> discount.v1.Redemption
+	0,  // 25: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
+	2,  // 26: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
+	4,  // 27: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
+	6,  // 28: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
+	8,  // 29: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
+	10, // 30: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
+	12, // 31: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
+	14, // 32: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
+	27, // 33: discount.v1.RedemptionService.ApplyRenewal:input_type -> discount.v1.ApplyRenewalRequest
+	16, // 34: discount.v1.RedemptionService.EndDiscount:input_type -> discount.v1.EndDiscountRequest
+	1,  // 35: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
+	3,  // 36: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
+	5,  // 37: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
+	7,  // 38: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
+	9,  // 39: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
+	11, // 40: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
+	13, // 41: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
+	15, // 42: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
+	28, // 43: discount.v1.RedemptionService.ApplyRenewal:output_type -> discount.v1.ApplyRenewalResponse
+	17, // 44: discount.v1.RedemptionService.EndDiscount:output_type -> discount.v1.EndDiscountResponse
+	35, // [35:45] is the sub-list for method output_type
+	25, // [25:35] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_service_proto_init() }
@@ -1425,6 +1656,7 @@ func file_discount_v1_redemption_service_proto_init() {
 	file_discount_v1_ineligibility_proto_init()
 	file_discount_v1_order_proto_init()
 	file_discount_v1_redemption_proto_init()
+	file_discount_v1_subscription_proto_init()
 	file_discount_v1_redemption_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*ValidateCodeRequest_Code)(nil),
 		(*ValidateCodeRequest_PromotionCode)(nil),
@@ -1448,7 +1680,7 @@ func file_discount_v1_redemption_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_redemption_service_proto_rawDesc), len(file_discount_v1_redemption_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
