@@ -4,11 +4,9 @@
 package acceptance
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -418,122 +416,4 @@ func TestGiftCardIsAdjustedAndDisabled(t *testing.T) {
 		s.pays(t, purchase(typing(code), paying(200, "EUR")), 100)
 		s.wantLeft(t, card, 0, "issued 1000", "adjusted 500", "adjusted -1400", "redeemed -100")
 	})
-}
-
-// killed is a network of a server that is killed: the first commands are carried
-// out, the answer to the last of them may be lost, and after them nothing is.
-type killed struct {
-	mu     sync.Mutex
-	left   int // commands until the end; below zero it has come
-	heard  bool
-	silent bool // until it is told
-}
-
-func (k *killed) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (k *killed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		k.mu.Lock()
-		if k.silent {
-			k.mu.Unlock()
-			return next(ctx, cmd)
-		}
-		k.left--
-		left := k.left
-		k.mu.Unlock()
-		switch {
-		case left > 0 || left == 0 && k.heard:
-			return next(ctx, cmd)
-		case left == 0:
-			_ = next(ctx, cmd)
-		}
-		cmd.SetErr(errKilled)
-		return errKilled
-	}
-}
-
-func (k *killed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-func (k *killed) from(left int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.silent, k.left = false, left
-}
-
-var errKilled = fmt.Errorf("the server was killed: %w", context.Canceled)
-
-// TestTransferKilledAfterEachStepLosesAndDoublesNothing kills the server of a
-// transfer after each of the commands that it sends, and asks another one.
-func TestTransferKilledAfterEachStepLosesAndDoublesNothing(t *testing.T) {
-	t.Parallel()
-	for name, redisOf := range map[string]func(t *testing.T) redis.UniversalClient{
-		"redis-server": func(t *testing.T) redis.UniversalClient { return redistest.Client(t, redistest.Server(t)) },
-		"cluster":      func(t *testing.T) redis.UniversalClient { return redistest.Client(t, redistest.Cluster(t)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, byOption := range []bool{false, true} {
-				steps := 1
-				for ; ; steps++ {
-					if whole := killTransfer(t, redisOf, byOption, steps, true); whole {
-						break
-					}
-					killTransfer(t, redisOf, byOption, steps, false)
-				}
-				if steps < 5 {
-					t.Errorf("a transfer was over after %d commands", steps)
-				}
-			}
-		})
-	}
-}
-
-// killTransfer tells of one transfer, by its own call or by the option of a program,
-// whose server is killed after some commands. It reports whether it was not: the
-// transfer had ended before.
-func killTransfer(t *testing.T, redisOf func(*testing.T) redis.UniversalClient, byOption bool, steps int, heard bool) bool {
-	t.Helper()
-	what := fmt.Sprintf("killed after command %d, by option %t, answered %t", steps, byOption, heard)
-	end := &killed{silent: true, heard: heard}
-	doomed, prefix := redisOf(t), redistest.Prefix(t)
-	doomed.AddHook(end)
-	s, other := startOn(t, doomed, prefix), startOn(t, redisOf(t), prefix)
-	card, code := s.giftCard(t, worth(s.coupon(t, giftCards(byOption)), 5_000, issuedTo("alice")))
-	ask := func(s *service) error {
-		_, err := s.TransferToCredit(within(t), toAlice(card, "transfer"))
-		return err
-	}
-	paid := int64(0)
-	if byOption {
-		invoice := purchase(typing(code), by("alice"), paying(2_000, "EUR"))
-		ask = func(s *service) error {
-			_, err := s.Redeem(within(t), invoice)
-			return err
-		}
-	}
-	end.from(steps)
-	err := ask(s) // what a server says that is killed is heard by nobody
-	// Whoever asks for the credit meets a transfer that has begun and ends it.
-	credit, left := other.credit(t), other.left(t, card)
-	if byOption && (credit > 0 || left < 5_000) {
-		paid = 2_000
-	}
-	if credit+left+paid != 5_000 {
-		t.Errorf("%s: %d on the card, %d of credit, %d paid, want 5000", what, left, credit, paid)
-	}
-	for range 2 {
-		if err := ask(other); err != nil {
-			t.Errorf("%s, and then again: %v", what, err)
-		}
-	}
-	if byOption {
-		other.wantLeft(t, card, 0, "issued 5000", "redeemed -2000", "transferred -3000")
-		other.wantCredit(t, 3_000, "transferred 3000")
-	} else {
-		other.wantLeft(t, card, 0, "issued 5000", "transferred -5000")
-		other.wantCredit(t, 5_000, "transferred 5000")
-	}
-	return err == nil
 }
