@@ -199,6 +199,7 @@ const (
 	DifferenceRequest      DifferenceKind = "request"        // position of the redemption that its request made
 	DifferenceClaim        DifferenceKind = "claim"          // promotion code
 	DifferenceSubscription DifferenceKind = "subscription"   // position of the redemption that is its discount
+	DifferenceBalances     DifferenceKind = "balance"        // of a gift card or, without a coupon, of a customer's credit: whose, and against what
 	DifferenceList         DifferenceKind = "list"           // the coupon's, or the promotion code's among its customer's
 )
 
@@ -221,7 +222,11 @@ type Difference struct {
 // String says the difference in a line of English.
 func (d Difference) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", d.Coupon, d.Kind)
+	of := "credit"
+	if d.Coupon != "" {
+		of = d.Coupon.String()
+	}
+	fmt.Fprintf(&b, "%s: %s", of, d.Kind)
 	if d.Name != "" {
 		b.WriteString(" " + d.Name)
 	}

@@ -246,14 +246,15 @@ func (s *Store) transferText(ctx context.Context, coupon domain.CouponID, id str
 
 // CustomerBalance returns a customer's credit.
 func (s *Store) CustomerBalance(ctx context.Context, q domain.GetCustomerBalance) (domain.CustomerBalance, error) {
-	out, _, err := s.creditBalance(ctx, q.Holder)
+	out, _, err := s.creditBalance(ctx, q.Holder, "")
 	return out, err
 }
 
 // creditBalance returns a customer's credit and how many transactions led to it.
-func (s *Store) creditBalance(ctx context.Context, holder domain.Identity) (domain.CustomerBalance, int64, error) {
+// Unless it was looked after, what is on its way arrives first.
+func (s *Store) creditBalance(ctx context.Context, holder domain.Identity, lookedAfter string) (domain.CustomerBalance, int64, error) {
 	out := domain.CustomerBalance{Holder: holder}
-	head, err := s.readCredit(ctx, holder)
+	head, err := s.readCredit(ctx, holder, lookedAfter)
 	if err != nil {
 		return out, 0, err
 	}
@@ -271,8 +272,7 @@ func (s *Store) creditBalance(ctx context.Context, holder domain.Identity) (doma
 }
 
 // readCredit reads the head of a customer's credit.
-func (s *Store) readCredit(ctx context.Context, holder domain.Identity) (map[string]string, error) {
-	lookedAfter := ""
+func (s *Store) readCredit(ctx context.Context, holder domain.Identity, lookedAfter string) (map[string]string, error) {
 	for {
 		r, err := s.ask(ctx, creditRead, []string{s.keys.creditHead(holder), s.keys.creditExpected(holder)}, lookedAfter)
 		if err != nil {
@@ -390,7 +390,7 @@ func parseCredit(position int64, text string) (domain.BalanceTransaction, error)
 // CustomerTransactions lists the history of a customer's credit in its order.
 func (s *Store) CustomerTransactions(ctx context.Context, q domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error) {
 	var out domain.Listing[domain.BalanceTransaction]
-	_, length, err := s.creditBalance(ctx, q.Holder)
+	_, length, err := s.creditBalance(ctx, q.Holder, "")
 	if err != nil {
 		return out, err
 	}

@@ -5,9 +5,13 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -31,35 +35,48 @@ type BalanceAudit struct {
 
 // AuditBalances compares the balances of the gift cards of one program, or of all
 // programs and of all customers when it is empty, with their histories, and these
-// with the ledger and the transfers. It changes nothing but what reading does: what
-// is on its way to a customer arrives.
+// with the ledger and the transfers. It writes nothing.
 func (s *Store) AuditBalances(ctx context.Context, program domain.CouponID) (BalanceAudit, error) {
 	a := balanceAudit{store: s, BalanceAudit: BalanceAudit{Sums: map[domain.Currency]domain.BalanceSums{}}}
-	if program != "" {
-		err := a.program(ctx, program)
-		return a.BalanceAudit, err
+	ids := []domain.CouponID{program}
+	if program == "" {
+		if err := a.customers(ctx); err != nil {
+			return a.BalanceAudit, err
+		}
+		var err error
+		if ids, err = (&Auditor{s}).coupons(ctx); err != nil {
+			return a.BalanceAudit, err
+		}
 	}
-	if err := a.customers(ctx); err != nil { // so that little is owed when cards are read
-		return a.BalanceAudit, err
-	}
-	page := domain.Page{Size: auditPage}
-	for {
-		l, err := s.Coupons(ctx, domain.CouponQuery{Page: page, ShowDeleted: true})
+	for _, id := range ids {
+		is, err := a.isProgram(ctx, id)
+		if err == nil && is {
+			err = a.program(ctx, id)
+		}
 		if err != nil {
 			return a.BalanceAudit, err
 		}
-		for i := range l.Items {
-			if l.Items[i].Discount.GiftCards == nil {
-				continue
-			}
-			if err := a.program(ctx, l.Items[i].ID); err != nil {
-				return a.BalanceAudit, err
-			}
-		}
-		if page.Token = l.Next; page.Token == "" {
-			return a.BalanceAudit, nil
-		}
 	}
+	return a.BalanceAudit, nil
+}
+
+// isProgram reports whether a coupon is a program of gift cards. One that is not
+// there, or cannot be read, is none: that is for others to say.
+func (a *balanceAudit) isProgram(ctx context.Context, id domain.CouponID) (bool, error) {
+	s := a.store
+	var text string
+	err := s.again(ctx, func() error {
+		var err error
+		if text, err = s.client.Get(ctx, s.keys.definition(id)).Result(); errors.Is(err, redis.Nil) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return false, readError(ctx, err)
+	}
+	var c domain.Coupon
+	return json.Unmarshal([]byte(text), &c) == nil && c.Discount.GiftCards != nil, nil
 }
 
 const (
@@ -91,7 +108,7 @@ func (a *balanceAudit) program(ctx context.Context, id domain.CouponID) error {
 	if err != nil {
 		return err
 	}
-	for range auditTries {
+	for try := range auditTries {
 		before, err := a.readCards(ctx, names)
 		if err != nil {
 			return err
@@ -104,10 +121,12 @@ func (a *balanceAudit) program(ctx context.Context, id domain.CouponID) error {
 		if err != nil {
 			return err
 		}
-		a.Found = append(a.Found, wrong...)
+		if try == 0 {
+			a.Found = append(a.Found, wrong...)
+		}
 		var moved []domain.PromotionCodeName
 		for _, n := range names {
-			st, err := a.store.readCard(ctx, subject{coupon: n.Coupon, code: n.ID})
+			st, err := a.card(ctx, n)
 			if err != nil {
 				return err
 			}
@@ -140,30 +159,61 @@ func (a *balanceAudit) judge(n domain.PromotionCodeName, c *cardAudit, spent, se
 	c.sums.Owed -= arrived
 }
 
-// cards returns the names of all gift cards of a program.
+// cards returns the names of all gift cards of a program: whatever has a record and
+// a configuration.
 func (a *balanceAudit) cards(ctx context.Context, id domain.CouponID) ([]domain.PromotionCodeName, error) {
 	var out []domain.PromotionCodeName
-	page := domain.Page{Size: auditPage}
-	for {
-		l, err := a.store.PromotionCodes(ctx, domain.PromotionCodeQuery{Page: page, Coupon: id, ShowDeleted: true})
+	reader := couponAudit{store: a.store, id: id}
+	created, err := a.store.readFields(ctx, a.store.keys.head(id), []string{"b"})
+	if err != nil {
+		return nil, err
+	}
+	var n numbers
+	last := n.parse(created[0]) / codesPerBucket
+	if n.err != nil {
+		return nil, n.err
+	}
+	for bucket := int64(0); bucket <= last; bucket += bucketsPerCall {
+		_, configured, err := reader.readCodeBuckets(ctx, bucket)
 		if err != nil {
 			return nil, err
 		}
-		for i := range l.Items {
-			if l.Items[i].Card != nil {
-				out = append(out, l.Items[i].Name)
-			}
-		}
-		if page.Token = l.Next; page.Token == "" {
-			return out, nil
+		for _, code := range configured {
+			out = append(out, domain.PromotionCodeName{Coupon: id, ID: domain.PromotionCodeID(code)})
 		}
 	}
+	return out, nil
+}
+
+// card reads a gift card as it is stored: reservations that are due are not ended.
+func (a *balanceAudit) card(ctx context.Context, n domain.PromotionCodeName) (*state, error) {
+	s, suffix := a.store, n.ID.Suffix()
+	record, err := s.readFields(ctx, s.keys.promotions(n.Coupon, n.ID.Bucket()), []string{suffix})
+	if err != nil {
+		return nil, err
+	}
+	definition, err := s.readFields(ctx, s.keys.promotionDefinitions(n.Coupon, n.ID.Bucket()), []string{suffix})
+	if err != nil {
+		return nil, err
+	}
+	st := &state{}
+	if st.PromotionCode, st.token, err = parsePromotion(n, record[0], definition[0]); err != nil {
+		return nil, err
+	}
+	f := strings.Split(record[0], ",")
+	var moves numbers
+	if len(f) == cardRecordFields && st.PromotionCode.Card != nil {
+		st.moves = moves.parse(f[cardRecordFields-1])
+	} else {
+		moves.err = fmt.Errorf("redisstore: %s is no gift card", n)
+	}
+	return st, moves.err
 }
 
 func (a *balanceAudit) readCards(ctx context.Context, names []domain.PromotionCodeName) (map[domain.PromotionCodeID]*cardAudit, error) {
 	out := map[domain.PromotionCodeID]*cardAudit{}
 	for _, n := range names {
-		st, err := a.store.readCard(ctx, subject{coupon: n.Coupon, code: n.ID})
+		st, err := a.card(ctx, n)
 		if err != nil {
 			return nil, err
 		}
@@ -178,19 +228,30 @@ func (a *balanceAudit) readCards(ctx context.Context, names []domain.PromotionCo
 	return out, nil
 }
 
-// spent returns what the ledger of a program took from each card.
+// spent returns what the ledger of a program took from each card, reservations
+// included as long as their records say so.
 func (a *balanceAudit) spent(ctx context.Context, id domain.CouponID) (map[domain.PromotionCodeID]int64, error) {
 	out := map[domain.PromotionCodeID]int64{}
-	page := domain.Page{Size: auditPage}
-	for {
-		l, err := a.store.Redemptions(ctx, domain.RedemptionQuery{Page: page, Coupon: id})
+	s := a.store
+	for position := int64(0); ; {
+		var texts []string
+		err := s.again(ctx, func() error {
+			var err error
+			texts, err = s.client.LRange(ctx, s.keys.ledgerPage(id, position/ledgerPageSize), 0, ledgerPageSize-1).Result()
+			return err
+		})
 		if err != nil {
-			return nil, err
+			return nil, readError(ctx, err)
 		}
-		for i := range l.Items {
-			out[l.Items[i].PromotionCode] += l.Items[i].Spent().TotalMinor
+		for _, text := range texts {
+			position++
+			r, err := parseRecord(id, position, text)
+			if err != nil {
+				return nil, err
+			}
+			out[r.PromotionCode] += r.Spent().TotalMinor
 		}
-		if page.Token = l.Next; page.Token == "" {
+		if len(texts) < ledgerPageSize {
 			return out, nil
 		}
 	}
@@ -304,7 +365,7 @@ func (a *balanceAudit) customers(ctx context.Context) error {
 }
 
 func (a *balanceAudit) customer(ctx context.Context, holder domain.Identity) error {
-	balance, length, err := a.store.creditBalance(ctx, holder)
+	balance, length, err := a.store.creditBalance(ctx, holder, "1")
 	if err != nil {
 		return err
 	}
@@ -359,4 +420,25 @@ func (a *balanceAudit) requested(ctx context.Context, holder domain.Identity) (m
 			return out, nil
 		}
 	}
+}
+
+// differences returns what an audit of balances found as an audit of everything
+// tells it. None of it is mended: it is money, and the histories say whose.
+func (b *BalanceAudit) differences() []domain.Difference {
+	var out []domain.Difference
+	for _, d := range b.Found {
+		name := d.What
+		if d.Card.ID != "" {
+			name = string(d.Card.ID) + ", " + name
+		}
+		if d.Holder != "" {
+			name = string(d.Holder) + ", " + name
+		}
+		out = append(out, domain.Difference{
+			Coupon: d.Card.Coupon, Kind: domain.DifferenceBalances, Name: name,
+			Stored: strconv.FormatInt(d.StoredMinor, 10), Want: strconv.FormatInt(d.WantMinor, 10),
+			Reason: "money is adjusted by hand",
+		})
+	}
+	return out
 }

@@ -171,3 +171,39 @@ func TestAuditOfBalancesGoesOnBesideTheService(t *testing.T) {
 		}
 	})
 }
+
+func TestAuditTellsOfBalancesAndWritesNothingOfThem(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		_, late := e.moveEverything()
+		e.debit("bob", late)
+		e.clock.Advance(time.Hour) // a reservation is due
+		auditor, err := OpenAuditor(e.ctx(), e.admin, Options{Prefix: e.prefix, Clock: e.clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []domain.Difference
+		run := func() AuditSummary {
+			t.Helper()
+			found = nil
+			sum, err := auditor.Audit(e.ctx(), AuditOptions{Found: func(d domain.Difference) { found = append(found, d) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}
+		if sum := run(); sum.Differences != 0 || sum.GiftCards != 3 || sum.Customers != 1 {
+			t.Errorf("%+v: %v", sum, found)
+		}
+		e.unchanged("an audit of balances", func() {
+			if _, err := e.AuditBalances(e.ctx(), ""); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := e.admin.HIncrBy(e.ctx(), e.keys.creditHead(domain.IdentityOfID("alice")), "b:EUR", 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if sum := run(); sum.Differences != 1 || found[0].Kind != domain.DifferenceBalances || !strings.HasPrefix(found[0].String(), "credit: balance ") {
+			t.Errorf("%+v: %v", sum, found)
+		}
+	})
+}
