@@ -119,8 +119,8 @@ type AuditSummary struct {
 	Coupons     int   `json:"coupons"`
 	Redemptions int64 `json:"redemptions"`
 	// GiftCards and Customers are those whose balances were audited.
-	GiftCards   int `json:"gift_cards"`
-	Customers   int `json:"customers"`
+	GiftCards   int `json:"gift_cards,omitempty"`
+	Customers   int `json:"customers,omitempty"`
 	Differences int `json:"differences"`
 	Repaired    int `json:"repaired"`
 }

@@ -392,6 +392,9 @@ func TestConfigurationKeepsEveryField(t *testing.T) {
 			if p.CustomerID != "" {
 				p.EmailHash = ""
 			}
+			if p.Card = nil; c.Discount.GiftCards != nil {
+				p.Card = &domain.GiftCard{Issued: domain.Money{Currency: c.Discount.GiftCards.Currency, AmountMinor: int64(n)}, RequestID: "issue"}
+			}
 
 			v := e.createCoupon(c)
 			c.CreateTime, c.UpdateTime = epoch, epoch
