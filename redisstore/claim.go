@@ -209,6 +209,9 @@ func (s *Store) pend(ctx context.Context, name domain.PromotionCodeName, readTok
 	r, err := s.run(ctx, promotionPend,
 		[]string{s.keys.head(name.Coupon), s.keys.promotions(name.Coupon, name.ID.Bucket())},
 		name.ID.Suffix(), readToken, token, millis(s.now()))
+	if err == nil && r.outcome == "moved" {
+		err = r.overtaken("") // the request is only remembered by the last step
+	}
 	return r.outcome == outcomeOK, err
 }
 
@@ -305,8 +308,12 @@ func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
 		[]string{s.keys.promotions(r.name.Coupon, r.name.ID.Bucket()), s.keys.commands(r.name.Coupon)},
 		r.name.ID.Suffix(), string(r.read), r.readToken, string(r.to), s.token(),
 		requestKey(r.request.id), r.request.fingerprint, string(r.name.ID), forget)
-	if err == nil && out.outcome == outcomeReused {
+	switch {
+	case err != nil:
+	case out.outcome == outcomeReused:
 		err = domain.ErrRequestIDReused
+	case out.outcome == "moved":
+		err = out.overtaken(r.request.id)
 	}
 	return out.outcome == outcomeOK, err
 }

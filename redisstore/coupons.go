@@ -162,8 +162,12 @@ func (s *Store) putCoupon(ctx context.Context, c domain.CouponSnapshot, req comm
 		args = append(args, string(b.Limit.Currency), b.Limit.AmountMinor, len(b.Products) > 0)
 	}
 	r, err := s.run(ctx, couponPut, []string{s.keys.head(c.ID), s.keys.definition(c.ID), s.keys.commands(c.ID)}, args...)
-	if err == nil && r.outcome == outcomeReused {
+	switch {
+	case err != nil:
+	case r.outcome == outcomeReused:
 		err = domain.ErrRequestIDReused
+	case r.outcome == outcomeStale:
+		err = r.overtaken(req.id)
 	}
 	return r.outcome, err
 }

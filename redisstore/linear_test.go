@@ -53,7 +53,7 @@ func TestP3P11HistoriesOverABadNetworkAreLinearizable(t *testing.T) {
 			e := open(t, onRedis)
 			direct := e.dial
 			// Shorter ones: each call that is left open doubles the orders there may be.
-			history := e.playHistory(th, seed, 16, func(int) (*Store, *harmer) {
+			history := e.playHistory(th, seed, 10, func(int) (*Store, *harmer) {
 				link := redistest.Proxy(t, server.Addr())
 				e.dial = func() redis.UniversalClient { return redistest.ClientAt(t, link.Addr()) }
 				store, client := e.open(e.clock)

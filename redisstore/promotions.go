@@ -279,6 +279,9 @@ func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromot
 			view, err := s.PromotionCode(ctx, cmd.Name)
 			return view, begun(err)
 		}
+		if err := r.overtaken(req.id); err != nil {
+			return domain.PromotionCodeView{}, err
+		}
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted
 }

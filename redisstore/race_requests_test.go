@@ -173,6 +173,33 @@ func TestCouponThatIsLostIsNotFound(t *testing.T) {
 		if l := e.listCodes(domain.PromotionCodeQuery{Coupon: "b", Page: domain.Page{Size: 10}}); len(l) != 0 {
 			t.Errorf("listed %v", l)
 		}
+
+		e.createCoupon(percentOff("c"))
+		held := e.reserve(time.Second, byCoupon("h", "c"))
+		e.before(settle, 1, func(*Store) { e.admin.Del(e.ctx(), e.keys.head("c")) })
+		if _, err := e.commit(held.Name, "s", nil); !isError[*domain.NotFoundError](err) {
+			t.Errorf("a commit: %v", err)
+		}
+
+		e.createCoupon(percentOff("d"))
+		e.reserve(time.Second, byCoupon("h", "d"))
+		e.clock.Advance(time.Second)
+		e.before(expire, 1, func(*Store) { e.admin.Del(e.ctx(), e.keys.head("d")) })
+		if _, err := e.Coupon(e.ctx(), "d"); !isError[*domain.NotFoundError](err) {
+			t.Errorf("a read when a reservation is due: %v", err)
+		}
+	})
+}
+
+func TestRequestIDThatIsRedeemedWithOtherwiseMeanwhileIsRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		e.before(redeem, 1, func(other *Store) {
+			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a", withCustomer("bob"))))
+		})
+		if _, err := e.Redeem(e.ctx(), byCoupon("r", "a")); !errors.Is(err, domain.ErrRequestIDReused) {
+			t.Errorf("got %v", err)
+		}
 	})
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
 )
 
 //go:embed lua
@@ -140,6 +142,18 @@ func takes(names []string, n int) bool {
 type reply struct {
 	outcome string
 	values  []string
+	// resent is whether the script was sent before and may have been executed then.
+	resent bool
+}
+
+// overtaken is for a reply that says that what was read has changed: nil if the
+// command was certainly not carried out and may be decided anew. If it was sent
+// twice, and no request id tells whose change that was, nobody knows.
+func (r reply) overtaken(requestID string) error {
+	if r.resent && requestID == "" {
+		return &domain.UnavailableError{OutcomeUnknown: true, RetryAfter: retryAfter}
+	}
+	return nil
 }
 
 // run executes a script that may write, and returns when what it wrote is as safe
@@ -161,7 +175,9 @@ func (s *Store) runSafely(ctx context.Context, safe safety, sc *script, keys []s
 	if err != nil {
 		return reply{}, writeError(ctx, err, &w)
 	}
-	return sc.reply(r)
+	out, err := sc.reply(r)
+	out.resent = w.lost.Load()
+	return out, err
 }
 
 // ask executes a script that only reads.
@@ -204,7 +220,7 @@ func (sc *script) reply(raw any) (reply, error) {
 	if !slices.Contains(sc.outcomes, texts[0]) {
 		return reply{}, fmt.Errorf("redisstore: %s returned the outcome %q", sc.name, texts[0])
 	}
-	return reply{texts[0], texts[1:]}, nil
+	return reply{outcome: texts[0], values: texts[1:]}, nil
 }
 
 // sends is how often a command is sent in all when connections break.
