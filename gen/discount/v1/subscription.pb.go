@@ -588,14 +588,14 @@ const file_discount_v1_subscription_proto_rawDesc = "" +
 	"\bdiscount\x18\x05 \x01(\v2\x1c.discount.v1.AppliedDiscountR\bdiscount\x12\x14\n" +
 	"\x05cycle\x18\x06 \x01(\x03R\x05cycle\x12;\n" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"x\n" +
+	"createTime\"\x8c\x01\n" +
 	"\x13ApplyRenewalRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12.\n" +
-	"\ainvoice\x18\x03 \x01(\v2\x14.discount.v1.InvoiceR\ainvoice\"F\n" +
+	"\ainvoice\x18\x03 \x01(\v2\x14.discount.v1.InvoiceR\ainvoiceJ\x04\b\x04\x10\x05R\fapply_credit\"y\n" +
 	"\x14ApplyRenewalResponse\x12.\n" +
-	"\arenewal\x18\x01 \x01(\v2\x14.discount.v1.RenewalR\arenewal*\xc0\x01\n" +
+	"\arenewal\x18\x01 \x01(\v2\x14.discount.v1.RenewalR\arenewalJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04R\x13credit_amount_minorR\x10due_amount_minor*\xc0\x01\n" +
 	"\n" +
 	"UseContext\x12\x1b\n" +
 	"\x17USE_CONTEXT_UNSPECIFIED\x10\x00\x12\x18\n" +
