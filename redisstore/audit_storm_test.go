@@ -101,7 +101,8 @@ func (s *auditStorm) step(ctx context.Context) error {
 	if s.random.IntN(2) == 0 {
 		source.SubscriptionID = request
 	}
-	if kind := s.random.IntN(9); kind < 3 || len(s.mine) == 0 {
+	kind := s.random.IntN(9)
+	if kind < 3 || len(s.mine) == 0 {
 		var r domain.Redemption
 		var err error
 		if kind == 0 {
@@ -113,25 +114,24 @@ func (s *auditStorm) step(ctx context.Context) error {
 			s.mine = append(s.mine, r.Name)
 		}
 		return err
-	} else {
-		name := s.mine[s.random.IntN(len(s.mine))]
-		var amount *int64
-		if s.random.IntN(2) == 0 {
-			amount = pointer(int64(s.random.IntN(2_500)))
-		}
-		var err error
-		switch kind {
-		case 3:
-			_, err = s.store.Commit(ctx, domain.CommitRedemption{RequestID: request, Name: name, Amount: amount})
-		case 4:
-			_, err = s.store.Release(ctx, domain.ReleaseRedemption{RequestID: request, Name: name})
-		case 5, 6, 7:
-			_, err = s.store.ApplyRenewal(ctx, renewalOf(request, name, invoiceOf(fmt.Sprint("i", s.random.IntN(20)), 1_000)))
-		default:
-			_, err = s.store.Void(ctx, domain.VoidRedemption{RequestID: request, Name: name, Amount: amount, Reason: "storm"})
-		}
-		return err
 	}
+	name := s.mine[s.random.IntN(len(s.mine))]
+	var amount *int64
+	if s.random.IntN(2) == 0 {
+		amount = pointer(int64(s.random.IntN(2_500)))
+	}
+	var err error
+	switch kind {
+	case 3:
+		_, err = s.store.Commit(ctx, domain.CommitRedemption{RequestID: request, Name: name, Amount: amount})
+	case 4:
+		_, err = s.store.Release(ctx, domain.ReleaseRedemption{RequestID: request, Name: name})
+	case 5, 6, 7:
+		_, err = s.store.ApplyRenewal(ctx, renewalOf(request, name, invoiceOf(fmt.Sprint("i", s.random.IntN(20)), 1_000)))
+	default:
+		_, err = s.store.Void(ctx, domain.VoidRedemption{RequestID: request, Name: name, Amount: amount, Reason: "storm"})
+	}
+	return err
 }
 
 // auditRounds is how many audits run in a storm, by kind of Redis.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,10 +115,9 @@ func TestAuditFindsNothingWhereNothingIsWrong(t *testing.T) {
 
 // damage is one thing that is wrong, and how an audit tells it.
 type damage struct {
-	what   string
-	do     func(*env, redis.UniversalClient)
-	want   []domain.Difference
-	broken bool // it cannot be mended
+	what string
+	do   func(*env, redis.UniversalClient)
+	want []domain.Difference
 }
 
 func TestAuditFindsEachDifferenceAndMendsIt(t *testing.T) {
@@ -470,6 +470,22 @@ func TestLongAuditRenewsItsMarkAndKeepsItsNotes(t *testing.T) {
 		}
 		noError(t, b.end(e.ctx()))
 	})
+}
+
+func TestAuditReadsOnWhenMoreHappensMeanwhileThanOneStepReads(t *testing.T) {
+	e := open(t, onRedis)
+	e.createCoupon(percentOff("a"))
+	e.redeem(byCoupon("first", "a"))
+	e.before(auditRead, 1, func(other *Store) {
+		for i := range 600 {
+			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon(strconv.Itoa(i), "a")))
+		}
+	})
+	a := newCouponAudit(e.Store, "a", false)
+	a.progress = func(int64) {}
+	if _, err := a.run(e.ctx()); err != nil || len(a.found) > 0 || a.tally.Len() != 601 {
+		t.Errorf("%v, %v, %d records", err, a.found, a.tally.Len())
+	}
 }
 
 func TestAuditWhoseMarkRanOutMendsNothing(t *testing.T) {

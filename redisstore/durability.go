@@ -128,12 +128,12 @@ func (g *guard) inspect(ctx context.Context, client redis.UniversalClient) (safe
 func (g *guard) warn(ctx context.Context, texts []string) {
 	for _, text := range texts {
 		if !slices.Contains(g.warned, text) {
-			g.logger.WarnContext(ctx, "the store: "+text)
+			g.logger.WarnContext(ctx, "the store is not as safe as it could be", "because", text)
 		}
 	}
 	for _, text := range g.warned {
 		if !slices.Contains(texts, text) {
-			g.logger.InfoContext(ctx, "no longer so of the store: "+text)
+			g.logger.InfoContext(ctx, "the store is safer than it was", "no_longer", text)
 		}
 	}
 	g.warned = texts

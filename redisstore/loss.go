@@ -132,7 +132,10 @@ func (s *Store) noteBeat(r reply) error {
 		if err != nil {
 			return err
 		}
-		for was := s.seen.Load(); was < n && !s.seen.CompareAndSwap(was, n); was = s.seen.Load() {
+		for {
+			if was := s.seen.Load(); was >= n || s.seen.CompareAndSwap(was, n) {
+				break
+			}
 		}
 		s.seenMillis.Store(s.now().UnixMilli())
 		return nil

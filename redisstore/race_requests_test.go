@@ -194,6 +194,13 @@ func TestCouponThatIsLostIsNotFound(t *testing.T) {
 func TestRequestIDThatIsRedeemedWithOtherwiseMeanwhileIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a"))
+		made := e.redeem(byCoupon("first", "a"))
+		e.before(redeem, 1, func(other *Store) {
+			must[domain.Redemption](t)(other.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: made.Name}))
+		})
+		if _, err := e.Redeem(e.ctx(), byCoupon("v", "a")); !errors.Is(err, domain.ErrRequestIDReused) {
+			t.Errorf("the id of a void: %v", err)
+		}
 		e.before(redeem, 1, func(other *Store) {
 			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a", withCustomer("bob"))))
 		})
