@@ -111,6 +111,14 @@ var calls = map[string]func(ctx context.Context, s *Store, p domain.PromotionCod
 		_, err := s.Void(ctx, domain.VoidRedemption{RequestID: newID(), Name: name, Amount: pointer(int64(1))})
 		return err
 	},
+	"ApplyRenewal": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
+		_, err := s.ApplyRenewal(ctx, renewalOf(newID(), at(p.Coupon, 2, "subscribed"), invoiceOf(newID(), 1_000)))
+		return err
+	},
+	"EndDiscount": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
+		_, err := s.EndDiscount(ctx, domain.EndDiscount{RequestID: newID(), Name: at(p.Coupon, 2, "subscribed")})
+		return err
+	},
 	"Redemption": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
 		_, err := s.Redemption(ctx, domain.RedemptionName{Coupon: p.Coupon, ID: domain.NewRedemptionID(1, "first")})
 		return err
@@ -197,6 +205,7 @@ func prepareCalls(e *env) domain.PromotionCodeName {
 	e.redeem(byCode("first", "X"))
 	e.createCoupon(program("gifts", false))
 	e.issue("called", giftCard("gifts", "CALLED", 5_000))
+	e.redeem(byCode("subscribed", "X", forSubscription("sub")))
 	return p.Name
 }
 

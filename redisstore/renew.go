@@ -21,6 +21,9 @@ import (
 // ErrInvoiceIDReused when the invoice's id is that of another one, with a
 // RefusedError when the budget does not allow the discount, and with a
 // NoSubscriptionError or a RedemptionStateError when there is no discount.
+//
+// The answer about an invoice never changes, and so what is due after it never does:
+// whatever else depends on that can be finished by a retry.
 func (s *Store) ApplyRenewal(ctx context.Context, cmd domain.ApplyRenewal) (domain.Renewal, error) {
 	for range attempts {
 		r, err := s.Redemption(ctx, cmd.Name)

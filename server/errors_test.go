@@ -89,7 +89,8 @@ var theErrors = []struct {
 		{Reason: domain.CouponMaxRedemptionsReached, Limit: 50},
 	}}},
 	{"promotion_code_refused", "ActivatePromotionCode", aCode, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
-		{Reason: domain.CouponExpired, At: anInstant}, {Reason: domain.CodeExpired, At: anInstant},
+		{Reason: domain.CouponExpired, At: anInstant},
+		{Reason: domain.CodeExpired, At: anInstant},
 		{Reason: domain.CodeMaxRedemptionsReached, Limit: 20},
 	}}},
 	{"promotion_code_creation_refused", "CreatePromotionCode", aNewCode, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
