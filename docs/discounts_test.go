@@ -75,6 +75,12 @@ func readExamples(t *testing.T) (examples map[string]*example, order string) {
 // serve runs a server on a store in memory until the test ends.
 func serve(t *testing.T) *grpc.ClientConn {
 	t.Helper()
+	return serveAt(t, time.Now)
+}
+
+// serveAt runs a server whose store takes its time from a clock.
+func serveAt(t *testing.T, clock func() time.Time) *grpc.ClientConn {
+	t.Helper()
 	ctx := context.Background()
 	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr(), MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
@@ -82,7 +88,7 @@ func serve(t *testing.T) *grpc.ClientConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := redisstore.Open(ctx, client, redisstore.Options{HashKeyFingerprint: hasher.Fingerprint()})
+	store, err := redisstore.Open(ctx, client, redisstore.Options{HashKeyFingerprint: hasher.Fingerprint(), Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,7 @@ func TestDocumentedDiscountsAreWhatTheServiceAnswers(t *testing.T) {
 	}
 	oneof := (&discountv1.Coupon{}).ProtoReflect().Descriptor().Oneofs().ByName("discount").Fields()
 	for i := range oneof.Len() {
-		if name := string(oneof.Get(i).Name()); !types[name] {
+		if name := string(oneof.Get(i).Name()); !types[name] && name != "gift_cards" { // which have a page of their own
 			t.Errorf("no example has a discount of type %s", name)
 		}
 	}

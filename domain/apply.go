@@ -141,14 +141,15 @@ func (w *work) applied(now time.Time) AppliedDiscount {
 		d.TotalAmountMinor += d.Lines[i].AmountMinor
 	}
 	if f := w.terms.Discount.FreeTrial; f != nil {
-		d.grantTrial(f, now)
+		d.grantTrial(f, 0, now)
 	}
 	return d
 }
 
-func (d *AppliedDiscount) grantTrial(f *FreeTrial, now time.Time) {
-	d.TrialDays = f.TrialDays
-	d.TrialEndsAt = now.Add(time.Duration(f.TrialDays) * 24 * time.Hour)
+// grantTrial sets the trial that f grants on a plan that has days of its own.
+func (d *AppliedDiscount) grantTrial(f *FreeTrial, ofPlan int32, now time.Time) {
+	d.TrialDays = f.days(ofPlan)
+	d.TrialEndsAt = now.Add(time.Duration(d.TrialDays) * 24 * time.Hour)
 }
 
 // lineDiscounts returns what runs take, line by line.

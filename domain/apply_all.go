@@ -55,7 +55,7 @@ func ApplyAll(o *Order, terms []Terms, mode StackMode, now time.Time) Stacked {
 		}
 		each[i].Discount = w.applied(now)
 		w.commit(mode)
-		if f := terms[i].Discount.FreeTrial; f != nil && (longest == nil || f.TrialDays > longest.TrialDays) {
+		if f := terms[i].Discount.FreeTrial; f != nil && (longest == nil || f.days(0) > longest.days(0)) {
 			longest = f
 		}
 	}
@@ -104,7 +104,7 @@ func (c *cart) total(trial *FreeTrial, now time.Time) AppliedDiscount {
 		ShippingAmountMinor: shipping,
 	}
 	if trial != nil {
-		d.grantTrial(trial, now)
+		d.grantTrial(trial, 0, now)
 	}
 	return d
 }

@@ -70,7 +70,7 @@ func TestConditionsOfLaterDiscountsAreHeldAgainstTheOrderAsPlaced(t *testing.T) 
 
 func TestOfSeveralTrialsTheLongestCounts(t *testing.T) {
 	t.Parallel()
-	trial := func(days int32) Terms { return Terms{Discount: Discount{FreeTrial: &FreeTrial{days}}} }
+	trial := func(days int32) Terms { return Terms{Discount: Discount{FreeTrial: &FreeTrial{TrialDays: days}}} }
 	stacked := ApplyAll(euros(OrderLine{Quantity: 1}), []Terms{trial(7), trial(30), trial(14)}, OnRemainder, testNow)
 	if d := stacked.Total; d.TrialDays != 30 || !d.TrialEndsAt.Equal(testNow.Add(30*24*time.Hour)) {
 		t.Errorf("%d days until %v", d.TrialDays, d.TrialEndsAt)

@@ -209,7 +209,7 @@ func TestAnOrderIsNeededWhereARuleIsAboutIt(t *testing.T) {
 
 func TestATrialStartsNowWithAndWithoutAnOrder(t *testing.T) {
 	t.Parallel()
-	terms := Terms{Discount: Discount{FreeTrial: &FreeTrial{14}}}
+	terms := Terms{Discount: Discount{FreeTrial: &FreeTrial{TrialDays: 14}}}
 	ends := time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
 	d, against := terms.Apply(euros(OrderLine{UnitAmountMinor: 100, Quantity: 1}), testNow)
 	if len(against) > 0 || d.TrialDays != 14 || !d.TrialEndsAt.Equal(ends) || d.TotalAmountMinor != 0 || len(d.Lines) != 1 {

@@ -38,6 +38,7 @@ type CodeTally struct{ Redeemed, Held int64 }
 type standing struct {
 	state           RedemptionState
 	granted, voided int64
+	renewed         map[Currency]Spending // nil for most
 }
 
 // NewTally returns the tally of an empty ledger.
@@ -60,6 +61,9 @@ func (t *Tally) Put(position int64, r *Redemption) {
 		now = standing{state: r.State, voided: r.VoidedAmountMinor}
 		if r.Discount != nil {
 			now.granted = r.Discount.TotalAmountMinor
+		}
+		if r.Subscription != nil {
+			now.renewed = r.Subscription.Renewed
 		}
 	}
 	if position > t.Len() {
@@ -84,11 +88,21 @@ func (r *Redemption) standingAs(was standing) *Redemption {
 		d.TotalAmountMinor = was.granted
 		before.Discount = &d
 	}
+	if r.Subscription != nil {
+		d := *r.Subscription
+		d.Renewed = was.renewed
+		before.Subscription = &d
+	}
 	return &before
 }
 
 // count adds what a record takes up, or takes it away.
 func (t *Tally) count(position int64, r *Redemption, sign int64) {
+	if r.Subscription != nil { // what renewals were given stays given, in any state
+		for currency, sum := range r.Subscription.Renewed {
+			t.spend(currency, sum, sign)
+		}
+	}
 	code := t.Codes[r.PromotionCode]
 	switch r.State {
 	case RedemptionRedeemed:
@@ -118,11 +132,15 @@ func (t *Tally) count(position int64, r *Redemption, sign int64) {
 		t.Uses[p.Key] += sign
 	}
 	if r.Discount != nil && r.Discount.Currency != "" {
-		s, of := t.Spent[r.Discount.Currency], r.Spent()
-		s.TotalMinor += sign * of.TotalMinor
-		s.ScopedMinor += sign * of.ScopedMinor
-		t.Spent[r.Discount.Currency] = s
+		t.spend(r.Discount.Currency, r.Spent(), sign)
 	}
+}
+
+func (t *Tally) spend(currency Currency, of Spending, sign int64) {
+	s := t.Spent[currency]
+	s.TotalMinor += sign * of.TotalMinor
+	s.ScopedMinor += sign * of.ScopedMinor
+	t.Spent[currency] = s
 }
 
 // FirstDue returns when the first reservation is over, or zero when there is none.
@@ -154,6 +172,8 @@ func (r *Redemption) CheckRecord() string {
 		return fmt.Sprintf("is voided, and %d of %d is", voided, granted)
 	case r.State == RedemptionReserved && r.ExpireTime.IsZero():
 		return "is reserved for ever"
+	case r.Subscription != nil:
+		return r.Subscription.checkRecord()
 	}
 	return ""
 }
@@ -178,6 +198,8 @@ const (
 	DifferenceReservation  DifferenceKind = "reservation"    // position: when it is due
 	DifferenceRequest      DifferenceKind = "request"        // position of the redemption that its request made
 	DifferenceClaim        DifferenceKind = "claim"          // promotion code
+	DifferenceSubscription DifferenceKind = "subscription"   // position of the redemption that is its discount
+	DifferenceBalances     DifferenceKind = "balance"        // of a gift card or, without a coupon, of a customer's credit: whose, and against what
 	DifferenceList         DifferenceKind = "list"           // the coupon's, or the promotion code's among its customer's
 )
 
@@ -200,7 +222,11 @@ type Difference struct {
 // String says the difference in a line of English.
 func (d Difference) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", d.Coupon, d.Kind)
+	of := "credit"
+	if d.Coupon != "" {
+		of = d.Coupon.String()
+	}
+	fmt.Fprintf(&b, "%s: %s", of, d.Kind)
 	if d.Name != "" {
 		b.WriteString(" " + d.Name)
 	}

@@ -29,6 +29,9 @@ func someRecord(t *rapid.T) Redemption {
 		r.Discount = &AppliedDiscount{Currency: currency, TotalAmountMinor: rapid.Int64Range(0, 100).Draw(t, "amount")}
 		r.ScopedAmountMinor = rapid.Int64Range(0, r.Discount.TotalAmountMinor).Draw(t, "scoped")
 	}
+	if rapid.Bool().Draw(t, "subscription") {
+		r.Subscription = &SubscriptionDiscount{}
+	}
 	return r
 }
 
@@ -39,6 +42,13 @@ func someStanding(t *rapid.T, r Redemption) *Redemption {
 		d.TotalAmountMinor = rapid.Int64Range(0, d.TotalAmountMinor).Draw(t, "granted")
 		r.VoidedAmountMinor = rapid.Int64Range(0, d.TotalAmountMinor).Draw(t, "voided")
 		r.Discount = &d
+	}
+	if r.Subscription != nil {
+		d := *r.Subscription
+		for _, currency := range rapid.SliceOfDistinct(rapid.SampledFrom([]Currency{"EUR", "GBP"}), rapid.ID[Currency]).Draw(t, "renewed") {
+			d.use(&Renewal{Discount: &AppliedDiscount{Currency: currency, TotalAmountMinor: rapid.Int64Range(1, 9).Draw(t, "renewal")}})
+		}
+		r.Subscription = &d
 	}
 	return &r
 }
@@ -114,6 +124,25 @@ func TestTallyCountsWhatEachStateTakesUp(t *testing.T) {
 	}
 }
 
+// TestTallyCountsRenewalsInEveryState has a redemption that is voided in whole, whose
+// invoices keep what they were given.
+func TestTallyCountsRenewalsInEveryState(t *testing.T) {
+	renewed := map[Currency]Spending{"EUR": {TotalMinor: 40, ScopedMinor: 30}, "USD": {TotalMinor: 5}}
+	for state, eur := range map[RedemptionState]Spending{
+		RedemptionRedeemed: {TotalMinor: 140, ScopedMinor: 110}, RedemptionVoided: {TotalMinor: 40, ScopedMinor: 30},
+	} {
+		got := NewTally()
+		got.Put(1, &Redemption{
+			State: state, Discount: &AppliedDiscount{Currency: "EUR", TotalAmountMinor: 100}, ScopedAmountMinor: 80,
+			Subscription: &SubscriptionDiscount{Renewed: renewed},
+		})
+		want := map[Currency]Spending{"EUR": eur, "USD": {TotalMinor: 5}}
+		if diff := cmp.Diff(want, got.Spent); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", state, diff)
+		}
+	}
+}
+
 func TestRecordThatContradictsItselfIsTold(t *testing.T) {
 	for want, r := range map[string]Redemption{
 		"":                            {State: RedemptionRedeemed, VoidedAmountMinor: 3, Voids: []Void{{AmountMinor: 1}, {AmountMinor: 2}}, Discount: &AppliedDiscount{TotalAmountMinor: 3}},
@@ -122,6 +151,10 @@ func TestRecordThatContradictsItselfIsTold(t *testing.T) {
 		"has 1 voided of 0 granted":   {State: RedemptionRedeemed, VoidedAmountMinor: 1, Voids: []Void{{AmountMinor: 1}}},
 		"is voided, and 0 of 5 is":    {State: RedemptionVoided, Discount: &AppliedDiscount{TotalAmountMinor: 5}},
 		"is reserved for ever":        {State: RedemptionReserved},
+		"has used 3 of 2 cycles":      {State: RedemptionRedeemed, Subscription: &SubscriptionDiscount{Cycles: 2, Used: 3}},
+		"has {TotalMinor:1 ScopedMinor:2} of EUR taken off renewals": {
+			State: RedemptionRedeemed, Subscription: &SubscriptionDiscount{Renewed: map[Currency]Spending{"EUR": {TotalMinor: 1, ScopedMinor: 2}}},
+		},
 	} {
 		if got := r.CheckRecord(); got != want {
 			t.Errorf("%q, want %q", got, want)

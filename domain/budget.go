@@ -27,6 +27,10 @@ type Spending struct {
 	ScopedMinor int64
 }
 
+func (s Spending) plus(t Spending) Spending {
+	return Spending{s.TotalMinor + t.TotalMinor, s.ScopedMinor + t.ScopedMinor}
+}
+
 // Counted returns the part of s that counts against b.
 func (b *Budget) Counted(s Spending) int64 {
 	if b.scoped() {

@@ -14,6 +14,8 @@ func (w *work) discount(original bool) Ineligibility {
 		return Ineligibility{}
 	case d.ShippingOff != nil:
 		return w.shippingOff(d.ShippingOff, original)
+	case d.GiftCards != nil:
+		return w.payAll(d.GiftCards)
 	case d.BuyXGetY != nil:
 		return w.buyXGetY(d.BuyXGetY)
 	}

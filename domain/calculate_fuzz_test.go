@@ -100,7 +100,7 @@ func (d *dice) discount() (out Discount) {
 		case 2:
 			out.PriceOverride = &PriceOverride{d.money()}
 		case 3:
-			out.FreeTrial = &FreeTrial{int32(d.number())}
+			out.FreeTrial = &FreeTrial{TrialDays: int32(d.number())}
 		case 4:
 			out.ShippingOff = &ShippingOff{PercentOff: d.percent()}
 			if d.pick(2) == 1 {

@@ -118,7 +118,7 @@ func drawDiscount(t *rapid.T) Discount {
 	case 2:
 		return Discount{PriceOverride: &PriceOverride{drawMoney(t, 0, "price")}}
 	case 3:
-		return Discount{FreeTrial: &FreeTrial{14}}
+		return Discount{FreeTrial: &FreeTrial{TrialDays: 14}}
 	case 4:
 		return Discount{ShippingOff: &ShippingOff{PercentOff: drawPercent(t)}}
 	case 5:

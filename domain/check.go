@@ -62,6 +62,9 @@ func (c *Coupon) Check(v *Violations, prefix string) {
 	checkBudgets(c.Budgets, v, prefix+"budgets")
 	checkPeriod(c.StartsAt, c.RedeemBy, v, prefix+"redeem_by", "must be after starts_at")
 	checkMetadata(c.Metadata, v, prefix+"metadata")
+	if c.Discount.GiftCards != nil {
+		c.checkProgram(v, prefix)
+	}
 }
 
 // CheckAt records what is wrong with c as a coupon to be created at now: it must
@@ -121,6 +124,7 @@ func (p *PromotionCode) CheckAgainst(c *Coupon, now time.Time, v *Violations, pr
 	}
 	checkPeriod(p.StartsAt, p.ExpiresAt, v, prefix+"starts_at", "must be before the end, which is the coupon's redeem_by unless expires_at is set")
 	checkWithin(p.MaxRedemptions, c, v, prefix+"max_redemptions")
+	p.checkCard(c, v)
 }
 
 // Check records what is wrong with the new values of u. Fields that u does not
@@ -151,6 +155,10 @@ func (u *UpdateCoupon) CheckAgainst(c *Coupon, v *Violations, prefix string) {
 	if u.Set.Budgets {
 		checkBudgetChange(c.Budgets, u.Budgets, v, prefix+"budgets")
 	}
+	if c.Discount.GiftCards != nil {
+		after := u.Apply(*c, c.UpdateTime)
+		after.checkProgram(v, prefix)
+	}
 }
 
 // Check records what is wrong with the new values of u whatever the coupon.
@@ -178,6 +186,10 @@ func (u *UpdatePromotionCode) Check(v *Violations, prefix string) {
 func (u *UpdatePromotionCode) CheckAgainst(c *Coupon, v *Violations, prefix string) {
 	if u.Set.MaxRedemptions {
 		checkWithin(u.MaxRedemptions, c, v, prefix+"max_redemptions")
+	}
+	if c.Discount.GiftCards != nil {
+		after := u.Apply(PromotionCode{}, time.Time{})
+		after.checkUnlimited(v, prefix)
 	}
 }
 

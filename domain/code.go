@@ -51,13 +51,22 @@ func (c Code) Form() string { return c.form }
 // IsZero reports whether c is no code.
 func (c Code) IsZero() bool { return c.form == "" }
 
-// MarshalText returns the code as it was given.
-func (c Code) MarshalText() ([]byte, error) { return []byte(c.display), nil }
+// MarshalText returns the code as it was given, or what is kept of a gift card's.
+func (c Code) MarshalText() ([]byte, error) {
+	if c.isCard() {
+		return []byte(c.form + " " + c.display), nil
+	}
+	return []byte(c.display), nil
+}
 
 // UnmarshalText parses what MarshalText returned.
 func (c *Code) UnmarshalText(b []byte) error {
 	if len(b) == 0 {
 		*c = Code{}
+		return nil
+	}
+	if form, display, ok := strings.Cut(string(b), " "); ok && strings.HasPrefix(form, cardMark) {
+		*c = Code{display: display, form: form}
 		return nil
 	}
 	var err error

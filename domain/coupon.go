@@ -30,6 +30,10 @@ type Coupon struct {
 	DurationInMonths int32    `json:"duration_in_months,omitempty"`
 	DurationInCycles int32    `json:"duration_in_cycles,omitempty"`
 
+	// Exclusive says that the coupon is not to be combined with others. It is kept
+	// for callers: one redemption never combines coupons.
+	Exclusive bool `json:"exclusive,omitempty"`
+
 	// Limits. Nil is without limit.
 	MaxRedemptions            *int64 `json:"max_redemptions,omitempty"`
 	MaxRedemptionsPerCustomer *int64 `json:"max_redemptions_per_customer,omitempty"`
@@ -98,6 +102,10 @@ type PromotionCode struct {
 
 	Restrictions Restrictions `json:"restrictions,omitzero"`
 
+	// Card makes the promotion code a gift card. Its Code is then one that NewCardCode
+	// made.
+	Card *GiftCard `json:"card,omitempty"`
+
 	MaxRedemptions            *int64 `json:"max_redemptions,omitempty"`
 	MaxRedemptionsPerCustomer *int64 `json:"max_redemptions_per_customer,omitempty"`
 
@@ -130,6 +138,8 @@ type PromotionCodeSnapshot struct {
 
 	Redeemed int64
 	Held     int64
+	// BalanceMinor is what is left on a gift card: reservations are taken off it.
+	BalanceMinor int64
 }
 
 // PromotionStatus is the effective status of a promotion code.

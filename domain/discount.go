@@ -15,6 +15,7 @@ type Discount struct {
 	BuyXGetY       *BuyXGetY       `json:"buy_x_get_y,omitempty"`
 	GroupAmountOff *GroupAmountOff `json:"group_amount_off,omitempty"`
 	BundlePrice    *BundlePrice    `json:"bundle_price,omitempty"`
+	GiftCards      *GiftCards      `json:"gift_cards,omitempty"`
 }
 
 // PercentOff takes a share of the eligible amount.
@@ -35,9 +36,20 @@ type PriceOverride struct {
 	UnitAmounts []Money `json:"unit_amounts"`
 }
 
-// FreeTrial grants days before the first charge and takes nothing off.
+// FreeTrial grants days before the first charge and takes nothing off. Exactly one
+// field is set: TrialDays is the whole trial, unless the plan's own is longer,
+// AdditionalTrialDays come on top of the plan's own.
 type FreeTrial struct {
-	TrialDays int32 `json:"trial_days"`
+	TrialDays           int32 `json:"trial_days,omitempty"`
+	AdditionalTrialDays int32 `json:"additional_trial_days,omitempty"`
+}
+
+// days returns the length of the trial on a plan that has days of its own.
+func (f *FreeTrial) days(ofPlan int32) int32 {
+	if f.AdditionalTrialDays > 0 {
+		return ofPlan + f.AdditionalTrialDays
+	}
+	return max(ofPlan, f.TrialDays)
 }
 
 // ShippingOff reduces the price of shipping. Exactly one field is set.

@@ -52,7 +52,7 @@ func (d *Discount) check(v *Violations, prefix string) {
 	}
 	if d.FreeTrial != nil {
 		n++
-		checkRange(v, prefix+"free_trial.trial_days", int64(d.FreeTrial.TrialDays), 1, maxTrialDays)
+		d.FreeTrial.check(v, prefix+"free_trial.")
 	}
 	if d.ShippingOff != nil {
 		n++
@@ -82,9 +82,13 @@ func (d *Discount) check(v *Violations, prefix string) {
 		checkAmounts(v, prefix+"bundle_price.amounts", b.Amounts, 0, true)
 		checkOptionalCount(v, prefix+"bundle_price.max_applications", b.MaxApplications)
 	}
+	if d.GiftCards != nil {
+		n++
+		d.GiftCards.check(v, prefix+"gift_cards.")
+	}
 	if n != 1 {
 		v.Add(prefix+"discount", "exactly one is required: percent_off, amount_off, price_override, free_trial, shipping_off, "+
-			"order_tiers, price_tiers, buy_x_get_y, group_amount_off or bundle_price")
+			"order_tiers, price_tiers, buy_x_get_y, group_amount_off, bundle_price or gift_cards")
 	}
 }
 
@@ -387,4 +391,16 @@ func isText(s string, least, most int) bool {
 		}
 	}
 	return n >= least
+}
+
+// check records what is wrong with the days of a trial.
+func (f *FreeTrial) check(v *Violations, prefix string) {
+	if f.AdditionalTrialDays == 0 {
+		checkRange(v, prefix+"trial_days", int64(f.TrialDays), 1, maxTrialDays)
+		return
+	}
+	checkRange(v, prefix+"additional_trial_days", int64(f.AdditionalTrialDays), 1, maxTrialDays)
+	if f.TrialDays != 0 {
+		v.Add(prefix+"trial_days", "must be unset when additional_trial_days is set")
+	}
 }

@@ -38,7 +38,7 @@ func currencies(n int) []Money {
 func TestExactlyOneDiscountIsRequired(t *testing.T) {
 	t.Parallel()
 	checkTerms(t, Terms{}, "coupon.discount")
-	checkTerms(t, Terms{Discount: Discount{PercentOff: &PercentOff{100}, FreeTrial: &FreeTrial{7}}}, "coupon.discount")
+	checkTerms(t, Terms{Discount: Discount{PercentOff: &PercentOff{100}, FreeTrial: &FreeTrial{TrialDays: 7}}}, "coupon.discount")
 	checkTerms(t, Terms{Discount: Discount{PercentOff: &PercentOff{0}, AmountOff: &AmountOff{}}},
 		"coupon.percent_off.basis_points", "coupon.amount_off.amounts", "coupon.discount")
 }
@@ -88,10 +88,10 @@ func TestDiscountsAreCheckedAtTheirBounds(t *testing.T) {
 		{d{PriceOverride: &PriceOverride{eur(-1)}}, []string{"price_override.unit_amounts[0].amount_minor"}},
 		{d{PriceOverride: &PriceOverride{}}, []string{"price_override.unit_amounts"}},
 
-		{d{FreeTrial: &FreeTrial{1}}, nil},
-		{d{FreeTrial: &FreeTrial{730}}, nil},
-		{d{FreeTrial: &FreeTrial{0}}, []string{"free_trial.trial_days"}},
-		{d{FreeTrial: &FreeTrial{731}}, []string{"free_trial.trial_days"}},
+		{d{FreeTrial: &FreeTrial{TrialDays: 1}}, nil},
+		{d{FreeTrial: &FreeTrial{TrialDays: 730}}, nil},
+		{d{FreeTrial: &FreeTrial{TrialDays: 0}}, []string{"free_trial.trial_days"}},
+		{d{FreeTrial: &FreeTrial{TrialDays: 731}}, []string{"free_trial.trial_days"}},
 
 		{d{ShippingOff: &ShippingOff{PercentOff: percent}}, nil},
 		{d{ShippingOff: &ShippingOff{AmountOff: &AmountOff{Amounts: eur(0)}}}, []string{"shipping_off.amount_off.amounts[0].amount_minor"}},

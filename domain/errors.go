@@ -65,15 +65,22 @@ const (
 	CouponResource        ResourceType = "discountd/Coupon"
 	PromotionCodeResource ResourceType = "discountd/PromotionCode"
 	RedemptionResource    ResourceType = "discountd/Redemption"
+	GiftCardResource      ResourceType = "discountd/GiftCard"
 )
 
-// NotFoundError says that a resource name names nothing.
+// NotFoundError says that a resource name names nothing, or, without a name, that
+// no gift card has a code.
 type NotFoundError struct {
 	Type ResourceType
 	Name string
 }
 
-func (e *NotFoundError) Error() string { return e.Name + " does not exist" }
+func (e *NotFoundError) Error() string {
+	if e.Name == "" {
+		return "no gift card that can be used has this code"
+	}
+	return e.Name + " does not exist"
+}
 
 // AlreadyExistsError says that an id is taken, or that a code is held by another
 // promotion code. Name is the resource in the way.
@@ -122,16 +129,28 @@ func (e *RedemptionStateError) Error() string {
 	return fmt.Sprintf("%s is %s", e.Name, e.State)
 }
 
-// AmountExceededError says that more was asked for than there is; nothing was
-// done.
+// AmountExceededError says that more was asked for than there is of a redemption
+// or on a balance; nothing was done.
 type AmountExceededError struct {
-	Name       RedemptionName
+	Name       fmt.Stringer
 	LimitMinor int64
 }
 
 func (e *AmountExceededError) Error() string {
 	return fmt.Sprintf("at most %d of %s is left", e.LimitMinor, e.Name)
 }
+
+// NoSubscriptionError says that a redemption has no discount on a subscription;
+// nothing was done.
+type NoSubscriptionError struct{ Name RedemptionName }
+
+func (e *NoSubscriptionError) Error() string {
+	return e.Name.String() + " was not redeemed for a subscription"
+}
+
+// ErrInvoiceIDReused says that an invoice with the same id and other content was
+// answered before; nothing was done.
+var ErrInvoiceIDReused = errors.New("the invoice's id was used for an invoice with other content")
 
 // TooManyError says that a bound of the service is reached.
 type TooManyError struct {

@@ -19,6 +19,9 @@ type Snapshot struct {
 	// HoldsDue is when the first reservation of the coupon falls due, if there is
 	// one.
 	HoldsDue time.Time
+	// SubscriptionHolder is the redemption whose discount the subscription of the
+	// request has already, if it has one.
+	SubscriptionHolder RedemptionName
 }
 
 // CustomerUses counts what one identity has used, holds included.
@@ -38,7 +41,9 @@ type Evaluation struct {
 	// Discount is set when it applies and an order was given, or it grants a free
 	// trial.
 	Discount *AppliedDiscount
-	AsOf     time.Time
+	// Exclusive is the coupon's.
+	Exclusive bool
+	AsOf      time.Time
 }
 
 // Valid reports whether the code applies.
@@ -48,7 +53,7 @@ func (e *Evaluation) Valid() bool { return len(e.Ineligibilities) == 0 }
 // where rules are decided, for ValidateCode and for Redeem alike; counters are
 // decided once more, by the same comparisons, where they are taken.
 func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
-	e := Evaluation{Coupon: s.Coupon.ID, AsOf: now}
+	e := Evaluation{Coupon: s.Coupon.ID, Exclusive: s.Coupon.Exclusive, AsOf: now}
 	add := func(i Ineligibility) { e.Ineligibilities = append(e.Ineligibilities, i) }
 	c, p := &s.Coupon, s.PromotionCode
 
@@ -70,7 +75,10 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 		if p.StartsAt.After(startsAt) {
 			startsAt = p.StartsAt
 		}
-		minimums = p.Restrictions.MinimumAmounts
+		if minimums = p.Restrictions.MinimumAmounts; len(minimums) > 0 && r.Context.hasNoPurchase() {
+			add(Ineligibility{Reason: ContextNotAllowed})
+			minimums = nil // which no order would help
+		}
 		e.Ineligibilities = append(e.Ineligibilities, p.whoMayUse(&r.Customer)...)
 	}
 	if startsAt.After(now) {
@@ -83,10 +91,17 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 	if i, reached := s.periodLimitReached(r.Customer.Identities(), now); reached {
 		add(i)
 	}
+	if s.SubscriptionHolder.ID != "" && s.Coupon.Discount.GiftCards == nil {
+		add(Ineligibility{Reason: SubscriptionAlreadyDiscounted, Redemption: s.SubscriptionHolder})
+	}
+
+	if c.Discount.GiftCards != nil && s.balance() == 0 {
+		add(Ineligibility{Reason: GiftBalanceExhausted})
+	}
 
 	switch {
 	case r.Order != nil:
-		e.evaluateOrder(c, minimums, r.Order, now)
+		e.evaluateOrder(s, minimums, r.Order, now)
 	case len(c.Budgets) > 0 || c.NeedsOrder() || len(minimums) > 0:
 		add(Ineligibility{Reason: OrderRequired})
 	default:
@@ -94,12 +109,17 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 			e.Discount = &d
 		}
 	}
+	if f := c.Discount.FreeTrial; f != nil && e.Discount != nil {
+		e.Discount.grantTrial(f, r.PlanTrialDays, now)
+	}
 	return e
 }
 
 // evaluateOrder adds what an order decides: the promotion code's minimum, the
-// coupon's own conditions, the discount, and whether the budget covers it.
-func (e *Evaluation) evaluateOrder(c *CouponSnapshot, minimums []Money, o *Order, now time.Time) {
+// coupon's own conditions, the discount, whether the budget covers it, and how much of
+// it a gift card has.
+func (e *Evaluation) evaluateOrder(s *Snapshot, minimums []Money, o *Order, now time.Time) {
+	c := &s.Coupon
 	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
 		addOnce(&e.Ineligibilities, i)
 	}
@@ -112,6 +132,9 @@ func (e *Evaluation) evaluateOrder(c *CouponSnapshot, minimums []Money, o *Order
 		if d, short = c.withinBudget(o, d); short != nil {
 			addOnce(&e.Ineligibilities, *short)
 		}
+	}
+	if c.Discount.GiftCards != nil {
+		d = d.Grant(s.balance())
 	}
 	if e.Valid() {
 		e.Discount = &d

@@ -322,15 +322,15 @@ func TestAnEvaluationSaysWhatItIsAbout(t *testing.T) {
 func TestEveryReasonHasASentence(t *testing.T) {
 	t.Parallel()
 	seen := map[string]Reason{}
-	for reason := CodeNotFound; reason <= MaximumQuantityExceeded; reason++ {
+	for reason := CodeNotFound; reason <= SubscriptionAlreadyDiscounted; reason++ {
 		s := Ineligibility{Reason: reason, At: noon}.String()
 		if other, again := seen[s]; again || s == "" {
 			t.Errorf("reasons %d and %d are both told as %q", other, reason, s)
 		}
 		seen[s] = reason
 	}
-	unknown := Ineligibility{Reason: MaximumQuantityExceeded + 1}.String()
-	if unknown != "reason 25" {
+	unknown := Ineligibility{Reason: SubscriptionAlreadyDiscounted + 1}.String()
+	if unknown != "reason 27" {
 		t.Errorf("a new reason has no sentence of its own: %q", unknown)
 	}
 }
@@ -338,7 +338,7 @@ func TestEveryReasonHasASentence(t *testing.T) {
 func TestOnlyWhatTimeCanChangeIsWorthTryingAgain(t *testing.T) {
 	t.Parallel()
 	var got []Reason
-	for reason := CodeNotFound; reason <= MaximumQuantityExceeded; reason++ {
+	for reason := CodeNotFound; reason <= SubscriptionAlreadyDiscounted; reason++ {
 		if (Ineligibility{Reason: reason, At: noon}).Retryable() {
 			got = append(got, reason)
 		}

@@ -20,7 +20,9 @@ const hour = time.Hour
 
 // compare shows how two values of this package differ.
 func compare(want, got any) string {
-	sentinel := func(err error) bool { return errors.Is(err, ErrAborted) || errors.Is(err, ErrRequestIDReused) }
+	sentinel := func(err error) bool {
+		return errors.Is(err, ErrAborted) || errors.Is(err, ErrRequestIDReused) || errors.Is(err, ErrInvoiceIDReused)
+	}
 	return cmp.Diff(want, got,
 		cmp.AllowUnexported(Code{}),
 		cmp.FilterValues(

@@ -39,6 +39,8 @@ const (
 	NoApplicableItems
 	GiftBalanceExhausted
 	MaximumQuantityExceeded
+	ContextNotAllowed
+	SubscriptionAlreadyDiscounted
 )
 
 // Ineligibility is one reason why a code does not apply, with the parameters
@@ -62,6 +64,8 @@ type Ineligibility struct {
 	// Limit is the limit of the three max-redemptions reasons and of
 	// PeriodLimitReached.
 	Limit int64
+	// Redemption is the one that SubscriptionAlreadyDiscounted is about.
+	Redemption RedemptionName
 }
 
 // Retryable reports whether the same request can succeed later without a change
@@ -132,6 +136,10 @@ func (i Ineligibility) String() string {
 		return "it applies to nothing in the order"
 	case GiftBalanceExhausted:
 		return "the gift card's balance is spent"
+	case ContextNotAllowed:
+		return "a code with a minimum amount is for purchases"
+	case SubscriptionAlreadyDiscounted:
+		return "the subscription has a discount already, by " + i.Redemption.String()
 	default:
 		return fmt.Sprintf("reason %d", i.Reason)
 	}

@@ -30,6 +30,8 @@ type State struct {
 	// holders has the promotion codes that were ever ACTIVE with a form and a
 	// scope, each once, the last one last.
 	holders map[claim][]PromotionCodeName
+	// credit has what customers have of their own, by identity.
+	credit map[Identity]*creditRecord
 }
 
 // couponRecord is one coupon and all that belongs to it.
@@ -42,9 +44,16 @@ type couponRecord struct {
 	// ledger is in the order of redemption. The request ids of redemptions and
 	// reservations are those in here.
 	ledger []*Redemption
-	// settled has the request ids by which they were committed, released and
-	// voided, with the fingerprints of the commands.
+	// settled has the request ids by which they were committed, released, voided and
+	// renewed, with the fingerprints of the commands.
 	settled map[string]string
+	// cards has the transactions of gift cards, in their order.
+	cards map[PromotionCodeID][]BalanceTransaction
+	// transfers has the customers' side of transfers to credit, by request id.
+	transfers map[string]BalanceTransaction
+	// renewals is in the order in which invoices were answered. Their request ids,
+	// and those by which they were asked for again, are among settled.
+	renewals []*Renewal
 }
 
 // usedRequest is what a request id was used for, and the promotion code it was
@@ -169,7 +178,8 @@ func (c *couponRecord) replayed(requestID string, command Command) (usedRequest,
 
 // withCoupon stores a coupon under its id, as the last one if it is new.
 func (s State) withCoupon(c *couponRecord) State {
-	out := State{coupons: slices.Clone(s.coupons), holders: s.holders}
+	out := s
+	out.coupons = slices.Clone(s.coupons)
 	for i := range out.coupons {
 		if out.coupons[i].ID == c.ID {
 			out.coupons[i] = c
@@ -197,7 +207,8 @@ func (s State) withPromotionCode(p PromotionCodeSnapshot) State {
 // withHolder notes that a promotion code has become ACTIVE.
 func (s State) withHolder(p *PromotionCode) State {
 	k := claim{p.Code.Form(), p.Scope()}
-	out := State{coupons: s.coupons, holders: maps.Clone(s.holders)}
+	out := s
+	out.holders = maps.Clone(s.holders)
 	if out.holders == nil {
 		out.holders = map[claim][]PromotionCodeName{}
 	}

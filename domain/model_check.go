@@ -15,7 +15,8 @@ import (
 // share most of what they hold, which makes it fast.
 func (s State) Equal(t State) bool {
 	return slices.EqualFunc(s.coupons, t.coupons, (*couponRecord).equal) &&
-		maps.EqualFunc(s.holders, t.holders, slices.Equal[[]PromotionCodeName])
+		maps.EqualFunc(s.holders, t.holders, slices.Equal[[]PromotionCodeName]) &&
+		maps.EqualFunc(s.credit, t.credit, equalTargets[creditRecord])
 }
 
 func (c *couponRecord) equal(d *couponRecord) bool {
@@ -25,14 +26,17 @@ func (c *couponRecord) equal(d *couponRecord) bool {
 			slices.EqualFunc(c.codes, d.codes, equalTargets[PromotionCodeSnapshot]) &&
 			maps.Equal(c.requests, d.requests) &&
 			maps.Equal(c.settled, d.settled) &&
+			maps.EqualFunc(c.cards, d.cards, slices.Equal[[]BalanceTransaction]) &&
+			maps.Equal(c.transfers, d.transfers) &&
+			slices.EqualFunc(c.renewals, d.renewals, equalTargets[Renewal]) &&
 			reflect.DeepEqual(c.CouponSnapshot, d.CouponSnapshot)
 }
 
 func equalTargets[T any](a, b *T) bool { return a == b || reflect.DeepEqual(a, b) }
 
 // Check returns what must never be in a state: a counter that is not what the
-// ledger says, a request id with two effects, a ledger out of order, or a code
-// that two promotion codes hold.
+// ledger says, a request id with two effects, a ledger out of order, an invoice or a
+// cycle that counts twice, or a code that two promotion codes hold.
 func (s State) Check() error {
 	for _, c := range s.coupons {
 		if err := c.checkLedger(); err != nil {
@@ -41,6 +45,12 @@ func (s State) Check() error {
 		if err := c.checkCounters(); err != nil {
 			return err
 		}
+		if err := c.checkRenewals(); err != nil {
+			return err
+		}
+	}
+	if err := s.checkBalances(); err != nil {
+		return err
 	}
 	return s.checkHolders()
 }

@@ -13,12 +13,16 @@ import (
 const MaxBoundCodes = 10_000
 
 func (cmd CreatePromotionCode) step(s State, now time.Time, ids IDs) (State, Result) {
-	p := cmd.PromotionCode
+	return s.createPromotionCode(cmd.PromotionCode, cmd.RequestID, cmd, now, ids)
+}
+
+// createPromotionCode is what making a promotion code of either kind has in common.
+func (s State) createPromotionCode(p PromotionCode, requestID string, cmd Command, now time.Time, ids IDs) (State, Result) {
 	c := s.coupon(p.Name.Coupon)
 	if c == nil {
 		return s, fails(notFound(CouponResource, p.Name.Coupon))
 	}
-	switch used, replay, err := c.replayed(cmd.RequestID, cmd); {
+	switch used, replay, err := c.replayed(requestID, cmd); {
 	case err != nil:
 		return s, fails(err)
 	case replay:
@@ -42,11 +46,11 @@ func (cmd CreatePromotionCode) step(s State, now time.Time, ids IDs) (State, Res
 	if c.promotionCode(p.Name.ID) != nil {
 		return s, fails(&AlreadyExistsError{Type: PromotionCodeResource, Name: p.Name.String()})
 	}
-	next, err := s.activate(PromotionCodeSnapshot{PromotionCode: p}, now)
+	next, err := s.activate(PromotionCodeSnapshot{PromotionCode: p, BalanceMinor: p.Card.issued()}, now)
 	if err != nil {
 		return s, fails(err)
 	}
-	next = next.withRequest(p.Name.Coupon, cmd.RequestID, cmd, p.Name.ID)
+	next = next.withRequest(p.Name.Coupon, requestID, cmd, p.Name.ID)
 	return next, returns(next.viewOfPromotionCode(p.Name, now))
 }
 

@@ -78,7 +78,7 @@ func (s State) Hash() uint64 {
 		}
 	}
 	for _, c := range s.coupons {
-		mix(c.Version, c.Redeemed, c.Held, int64(len(c.ledger)), int64(len(c.requests)), int64(len(c.settled)))
+		mix(c.Version, c.Redeemed, c.Held, int64(len(c.ledger)), int64(len(c.requests)), int64(len(c.settled)), int64(len(c.renewals)))
 		for _, p := range c.codes {
 			mix(int64(p.State), p.Version, p.Redeemed, p.Held)
 		}

@@ -18,6 +18,8 @@ import (
 type draw struct {
 	*rapid.T
 	names []PromotionCodeName // that were created
+	// redeemed are redemptions, with a subscription or without.
+	redeemed []RedemptionName
 }
 
 func oneOf[T any](d *draw, label string, values ...T) T {
@@ -79,7 +81,42 @@ func (d *draw) validate() ValidateRequest {
 	if rapid.Bool().Draw(d.T, "order") {
 		r.Order = orderOf("EUR", oneOf[int64](d, "amount", 500, 4_000))
 	}
+	r.SubscriptionID = oneOf(d, "subscription", "", "", "", "sub-1", "sub-2")
+	r.Context = oneOf(d, "context", ContextDefault, ContextCheckout, ContextSubscriptionUpdate)
 	return r
+}
+
+// redemption names a redemption, mostly one that was made.
+func (d *draw) redemption() RedemptionName {
+	if len(d.redeemed) == 0 || oneOf(d, "unknown", true, false, false, false, false, false, false, false) {
+		return RedemptionName{d.coupon(), "1-zzzzzz"}
+	}
+	return rapid.SampledFrom(d.redeemed).Draw(d.T, "redeemed")
+}
+
+func (d *draw) renewal() Command {
+	q := ApplyRenewal{
+		RequestID: oneOf(d, "renewal", "r1", "n1", "n2", "n3", "n4", "n5", "n6"), Name: d.redemption(),
+		Invoice: Invoice{*orderOf(oneOf[Currency](d, "currency", "EUR", "EUR", "USD"), oneOf[int64](d, "due", 0, 500, 500)), noon},
+	}
+	q.Invoice.Order.ID = oneOf(d, "invoice", "i1", "i2", "i3", "i4")
+	q.Invoice.IssuedAt = AddMonths(noon, oneOf(d, "month", 0, 1, 2))
+	return q
+}
+
+func (d *draw) newCoupon() Coupon {
+	c := Coupon{ID: d.coupon(), Terms: percentOff(2_500), MaxRedemptions: d.limit(), RedeemBy: d.end()}
+	switch c.Duration = oneOf(d, "duration", DurationOnce, DurationForever, DurationRepeating, DurationCycles); c.Duration {
+	case DurationRepeating:
+		c.DurationInMonths = 2
+	case DurationCycles:
+		c.DurationInCycles = 2
+	case DurationDefault, DurationOnce, DurationForever:
+	}
+	if oneOf(d, "budget", false, false, true) {
+		c.Budgets = []Budget{{Limit: Money{"EUR", 700}, GrantRemaining: rapid.Bool().Draw(d.T, "grant remaining")}}
+	}
+	return c
 }
 
 func (d *draw) promotionCode() PromotionCode {
@@ -100,7 +137,7 @@ func (d *draw) promotionCode() PromotionCode {
 func (d *draw) command() Command {
 	kinds := map[string]func() Command{
 		"create coupon": func() Command {
-			return CreateCoupon{d.request(), Coupon{ID: d.coupon(), Terms: percentOff(2_500), MaxRedemptions: d.limit(), RedeemBy: d.end()}}
+			return CreateCoupon{d.request(), d.newCoupon()}
 		},
 		"update coupon": func() Command {
 			return UpdateCoupon{
@@ -127,11 +164,17 @@ func (d *draw) command() Command {
 			return RedeemRequest{oneOf(d, "redemption", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"), d.validate()}
 		},
 		"validate": func() Command { return d.validate() },
-		"list":     func() Command { return PromotionCodeQuery{Code: mustCode(d.code()), ShowDeleted: true} },
+		"renew":    func() Command { return d.renewal() },
+		"end":      func() Command { return EndDiscount{oneOf(d, "end of discount", "r1", "e1", "e2"), d.redemption()} },
+		"void": func() Command {
+			return VoidRedemption{RequestID: oneOf(d, "void", "v1", "v2"), Name: d.redemption()}
+		},
+		"list": func() Command { return PromotionCodeQuery{Code: mustCode(d.code()), ShowDeleted: true} },
 	}
 	kind := oneOf(d, "command",
 		"create code", "create code", "create code", "create code", "create code",
 		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem",
+		"renew", "renew", "renew", "renew", "renew", "end", "void",
 		"deactivate", "deactivate", "deactivate", "activate", "activate", "activate", "activate", "activate",
 		"update code", "update code", "update coupon", "update coupon", "delete", "validate", "list",
 		"create coupon", "delete coupon")
@@ -142,7 +185,7 @@ func (d *draw) command() Command {
 func dump(t interface{ Fatal(...any) }, s State) string {
 	text := ""
 	for _, c := range s.coupons {
-		line, err := json.Marshal([]any{c.CouponSnapshot, c.codes, c.ledger})
+		line, err := json.Marshal([]any{c.CouponSnapshot, c.codes, c.ledger, c.renewals})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +199,7 @@ func kindOf(c Command, r Result) string {
 	if r.Err == nil {
 		return fmt.Sprintf("%T ok", c)
 	}
-	if errors.Is(r.Err, ErrAborted) || errors.Is(r.Err, ErrRequestIDReused) {
+	if errors.Is(r.Err, ErrAborted) || errors.Is(r.Err, ErrRequestIDReused) || errors.Is(r.Err, ErrInvoiceIDReused) {
 		return fmt.Sprintf("%T %v", c, r.Err)
 	}
 	return fmt.Sprintf("%T %T", c, r.Err)
@@ -195,6 +238,15 @@ var mustMeet = []string{
 	"domain.RedeemRequest *domain.NotFoundError",
 	"domain.RedeemRequest " + ErrRequestIDReused.Error(),
 	"domain.ValidateRequest ok",
+	"domain.ApplyRenewal ok",
+	"domain.ApplyRenewal *domain.NoSubscriptionError",
+	"domain.ApplyRenewal *domain.RefusedError",
+	"domain.ApplyRenewal *domain.RedemptionStateError",
+	"domain.ApplyRenewal *domain.NotFoundError",
+	"domain.ApplyRenewal " + ErrInvoiceIDReused.Error(),
+	"domain.ApplyRenewal " + ErrRequestIDReused.Error(),
+	"domain.EndDiscount ok",
+	"domain.EndDiscount *domain.NoSubscriptionError",
 }
 
 // TestWhateverIsAsked plays random commands. After each of them nothing is there
@@ -239,6 +291,7 @@ func TestWhateverIsAsked(t *testing.T) {
 				d.names = append(d.names, v.Name)
 			case Redemption:
 				acknowledged[v.Name] = v.Fingerprint
+				d.redeemed = append(d.redeemed, v.Name)
 			}
 			if !next.Equal(s) {
 				states = append(states, next)
@@ -268,7 +321,10 @@ func TestWhateverIsAsked(t *testing.T) {
 // about.
 func newStore(t *rapid.T) State {
 	var s State
-	for _, c := range []Coupon{{ID: "a", Terms: percentOff(2_500)}, {ID: "b", Terms: percentOff(5_000), MaxRedemptions: new(int64(4))}} {
+	for _, c := range []Coupon{{ID: "a", Terms: percentOff(2_500)}, {
+		ID: "b", Terms: percentOff(5_000), MaxRedemptions: new(int64(4)), Duration: DurationForever,
+		Budgets: []Budget{{Limit: Money{"EUR", 300}}},
+	}} {
 		next, r := s.Step(noon, IDs{}, CreateCoupon{Coupon: c})
 		if r.Err != nil {
 			t.Fatal(r.Err)

@@ -13,7 +13,7 @@ func (r ValidateRequest) step(s State, now time.Time, _ IDs) (State, Result) {
 	if err != nil {
 		return s, fails(err)
 	}
-	return s, returns(f.evaluate(&r, now))
+	return s, returns(f.evaluate(s, &r, now))
 }
 
 func (r RedeemRequest) step(s State, now time.Time, _ IDs) (State, Result) {
@@ -27,7 +27,7 @@ func (r ReserveRequest) step(s State, now time.Time, _ IDs) (State, Result) {
 // take makes a redemption, or a reservation if it has an end.
 func (s State) take(r *RedeemRequest, fingerprint string, end, now time.Time) (State, Result) {
 	if done := s.redeemedBefore(r, fingerprint); done != nil {
-		return s, returns(*done)
+		return s.sendRemainder(done, now), returns(*done)
 	}
 	f, err := s.follow(&r.ValidateRequest)
 	if err != nil {
@@ -39,10 +39,10 @@ func (s State) take(r *RedeemRequest, fingerprint string, end, now time.Time) (S
 		case settled, done != nil && done.Fingerprint != fingerprint:
 			return s, fails(ErrRequestIDReused)
 		case done != nil:
-			return s, returns(*done)
+			return s.sendRemainder(done, now), returns(*done)
 		}
 	}
-	e := f.evaluate(&r.ValidateRequest, now)
+	e := f.evaluate(s, &r.ValidateRequest, now)
 	if !e.Valid() {
 		return s, fails(&RefusedError{Ineligibilities: e.Ineligibilities})
 	}
@@ -50,7 +50,7 @@ func (s State) take(r *RedeemRequest, fingerprint string, end, now time.Time) (S
 	if !end.IsZero() {
 		made.State, made.ExpireTime = RedemptionReserved, end
 	}
-	return s.withRedemption(f.coupon, len(f.coupon.ledger), made), returns(*made)
+	return s.withRedemption(f.coupon, len(f.coupon.ledger), made).sendRemainder(made, now), returns(*made)
 }
 
 // found is where the source of a request leads: to a coupon, perhaps through a
@@ -82,7 +82,7 @@ func (s State) follow(r *ValidateRequest) (found, error) {
 	if err != nil {
 		return found{against: CodeMalformed}, nil //nolint:nilerr // what a customer mistyped is an answer, not an error
 	}
-	n, against := s.resolve(code, r.Customer)
+	n, against := s.lookUp(code, r.Source.Hash, r.Customer)
 	if against != 0 {
 		return found{against: against}, nil
 	}
@@ -90,24 +90,43 @@ func (s State) follow(r *ValidateRequest) (found, error) {
 	return found{coupon: c, code: p}, nil
 }
 
-// resolve returns the promotion code that a customer means by a code. An active
+// lookUp returns the promotion code that a customer means by a code. A gift card
+// is meant unless another promotion code holds the code.
+func (s State) lookUp(code Code, hash CodeHash, customer Customer) (PromotionCodeName, Reason) {
+	n, against := s.resolve(code.Form(), customer)
+	if hash == "" || s.active(n) {
+		return n, against
+	}
+	card, cardAgainst := s.resolve(hash.Form(), customer)
+	if s.active(card) || against == CodeNotFound {
+		return card, cardAgainst
+	}
+	return n, against
+}
+
+func (s State) active(n PromotionCodeName) bool {
+	_, p := s.promotionCode(n)
+	return p != nil && p.State == PromotionActive
+}
+
+// resolve returns the promotion code that a customer means by a normal form. An active
 // one comes before those that held the code, the customer's own before the one
 // for everybody, and the id before the e-mail address. That somebody else has the
 // code is told only to one who has no claim of any kind to it.
-func (s State) resolve(code Code, customer Customer) (PromotionCodeName, Reason) {
+func (s State) resolve(form string, customer Customer) (PromotionCodeName, Reason) {
 	own := customer.Identities()
 	for _, scope := range append(slices.Clone(own), "") {
-		if n, active := s.lastHolder(claim{code.Form(), scope}); active {
+		if n, active := s.lastHolder(claim{form, scope}); active {
 			return n, 0
 		}
 	}
 	for _, scope := range own {
-		if n, _ := s.lastHolder(claim{code.Form(), scope}); n != (PromotionCodeName{}) {
+		if n, _ := s.lastHolder(claim{form, scope}); n != (PromotionCodeName{}) {
 			return n, 0
 		}
 	}
 	for k := range s.holders {
-		if k.form != code.Form() {
+		if k.form != form {
 			continue
 		}
 		if _, active := s.lastHolder(k); active {
@@ -117,7 +136,7 @@ func (s State) resolve(code Code, customer Customer) (PromotionCodeName, Reason)
 			return PromotionCodeName{}, CustomerMismatch
 		}
 	}
-	if n, _ := s.lastHolder(claim{form: code.Form()}); n != (PromotionCodeName{}) {
+	if n, _ := s.lastHolder(claim{form: form}); n != (PromotionCodeName{}) {
 		return n, 0
 	}
 	return PromotionCodeName{}, CodeNotFound
@@ -143,10 +162,16 @@ func (s State) redeemedBefore(r *RedeemRequest, fingerprint string) *Redemption 
 	if err != nil {
 		return nil
 	}
-	for _, scope := range append(r.Customer.Identities(), "") {
-		for _, n := range s.holders[claim{code.Form(), scope}] {
-			if done := s.coupon(n.Coupon).redemption(r.RequestID); done != nil && done.Fingerprint == fingerprint {
-				return done
+	forms := []string{code.Form()}
+	if r.Source.Hash != "" {
+		forms = append(forms, r.Source.Hash.Form())
+	}
+	for _, form := range forms {
+		for _, scope := range append(r.Customer.Identities(), "") {
+			for _, n := range s.holders[claim{form, scope}] {
+				if done := s.coupon(n.Coupon).redemption(r.RequestID); done != nil && done.Fingerprint == fingerprint {
+					return done
+				}
 			}
 		}
 	}
@@ -154,11 +179,13 @@ func (s State) redeemedBefore(r *RedeemRequest, fingerprint string) *Redemption 
 }
 
 // evaluate decides a request on what its source leads to.
-func (f *found) evaluate(r *ValidateRequest, now time.Time) Evaluation {
+func (f *found) evaluate(s State, r *ValidateRequest, now time.Time) Evaluation {
 	if f.against != 0 {
 		return Evaluation{Ineligibilities: []Ineligibility{{Reason: f.against}}, AsOf: now}
 	}
-	return Evaluate(f.coupon.snapshot(&r.Customer, f.code), r, now)
+	snapshot := f.coupon.snapshot(&r.Customer, f.code)
+	snapshot.SubscriptionHolder = s.subscriptionHolder(r.SubscriptionID, now)
+	return Evaluate(snapshot, r, now)
 }
 
 // uses counts, for each identity of a customer, the redemptions in the ledger
@@ -216,6 +243,7 @@ func (f *found) redeem(r *RedeemRequest, fingerprint string, d *AppliedDiscount,
 		made.OrderID = r.Order.ID
 		made.ScopedAmountMinor = f.coupon.ScopedAmount(r.Order, d)
 	}
+	made.Start(&f.coupon.Coupon, &r.ValidateRequest)
 	return made
 }
 

@@ -36,19 +36,15 @@ func (q VoidRedemption) step(s State, now time.Time, _ IDs) (State, Result) {
 
 func (s State) settle(q settlement, now time.Time) (State, Result) {
 	name, request := q.target()
-	c := s.coupon(name.Coupon)
+	c, i := s.redemptionAt(name)
 	if c == nil {
-		return s, fails(notFound(RedemptionResource, name))
-	}
-	i := slices.IndexFunc(c.ledger, func(r *Redemption) bool { return r.Name == name })
-	if i < 0 {
 		return s, fails(notFound(RedemptionResource, name))
 	}
 	if used, ok := c.settled[request]; ok {
 		if used != Fingerprint(q) {
 			return s, fails(ErrRequestIDReused)
 		}
-		return s, returns(*c.ledger[i])
+		return s.afterCommit(q, c.ledger[i], now), returns(*c.ledger[i])
 	}
 	if c.redemption(request) != nil {
 		return s, fails(ErrRequestIDReused)
@@ -57,13 +53,42 @@ func (s State) settle(q settlement, now time.Time) (State, Result) {
 	if err != nil {
 		return s, fails(err)
 	}
+	next := s.withRedemption(c.settledBy(request, Fingerprint(q)), i, &after)
+	return next.afterCommit(q, &after, now), returns(after)
+}
+
+// afterCommit does for a commit what follows a redemption.
+func (s State) afterCommit(q settlement, r *Redemption, now time.Time) State {
+	if _, commit := q.(CommitRedemption); commit {
+		return s.sendRemainder(r, now)
+	}
+	return s
+}
+
+// redemptionAt returns the coupon of a redemption and its place in the ledger, or
+// nil.
+func (s State) redemptionAt(n RedemptionName) (*couponRecord, int) {
+	c := s.coupon(n.Coupon)
+	if c == nil {
+		return nil, 0
+	}
+	i := slices.IndexFunc(c.ledger, func(r *Redemption) bool { return r.Name == n })
+	if i < 0 {
+		return nil, 0
+	}
+	return c, i
+}
+
+// settledBy returns c with one more request id used for something done to a
+// redemption.
+func (c *couponRecord) settledBy(request, fingerprint string) *couponRecord {
 	next := *c
 	next.settled = maps.Clone(c.settled)
 	if next.settled == nil {
 		next.settled = map[string]string{}
 	}
-	next.settled[request] = Fingerprint(q)
-	return s.withRedemption(&next, i, &after), returns(after)
+	next.settled[request] = fingerprint
+	return &next
 }
 
 // settle commits a reservation, for all or less of its amount. One that has
@@ -71,6 +96,10 @@ func (s State) settle(q settlement, now time.Time) (State, Result) {
 // coupon was not deleted.
 func (q CommitRedemption) settle(c *couponRecord, r Redemption, now time.Time) (Redemption, error) {
 	if r.State != RedemptionReserved && r.State != RedemptionExpired {
+		return r, &RedemptionStateError{Name: r.Name, State: r.State}
+	}
+	if r.State == RedemptionExpired && r.Subscription != nil {
+		// Its subscription may have another discount by now.
 		return r, &RedemptionStateError{Name: r.Name, State: r.State}
 	}
 	if q.Amount != nil {
@@ -112,6 +141,9 @@ func (c *couponRecord) roomFor(r *Redemption, now time.Time) []Ineligibility {
 		if i, fits := c.fits(r.Discount.Currency, counted.Spent()); !fits {
 			against = append(against, i)
 		}
+	}
+	if code != nil && code.Card != nil && r.Discount != nil && r.Discount.TotalAmountMinor > code.BalanceMinor {
+		against = append(against, Ineligibility{Reason: GiftBalanceExhausted})
 	}
 	if c.Deleted {
 		against = append(against, Ineligibility{Reason: CouponDeleted})
@@ -183,25 +215,33 @@ func (s State) withRedemption(c *couponRecord, at int, r *Redemption) State {
 		if p.Name.ID == r.PromotionCode {
 			counted := *p
 			counted.Redeemed, counted.Held = next.countLedger(p.Name.ID)
+			if p.Card != nil {
+				next.moveCard(&counted, c, at, r)
+			}
 			next.codes[i] = &counted
 		}
 	}
 	return s.withCoupon(&next)
 }
 
-// countSpent sums what the ledger has taken off, by currency.
+// countSpent sums what the ledger and renewals have taken off, by currency.
 func (c *couponRecord) countSpent() map[Currency]Spending {
 	var spent map[Currency]Spending
-	for _, r := range c.ledger {
-		one := r.Spent()
-		if one == (Spending{}) {
-			continue
-		}
+	add := func(currency Currency, one Spending) {
 		if spent == nil {
 			spent = map[Currency]Spending{}
 		}
-		sum := spent[r.Discount.Currency]
-		spent[r.Discount.Currency] = Spending{sum.TotalMinor + one.TotalMinor, sum.ScopedMinor + one.ScopedMinor}
+		spent[currency] = spent[currency].plus(one)
+	}
+	for _, r := range c.ledger {
+		if one := r.Spent(); one != (Spending{}) {
+			add(r.Discount.Currency, one)
+		}
+	}
+	for _, r := range c.renewals {
+		if one := r.Spent(); one != (Spending{}) {
+			add(r.Discount.Currency, one)
+		}
 	}
 	return spent
 }

@@ -93,10 +93,12 @@ func (h Hasher) HashEmail(email string) (EmailHash, error) {
 // Fingerprint identifies the key without revealing it.
 func (h Hasher) Fingerprint() string { return h.sum("fingerprint") }
 
-func (h Hasher) sum(s string) string {
+func (h Hasher) sum(s string) string { return digest(h.mac(s)) }
+
+func (h Hasher) mac(s string) []byte {
 	mac := hmac.New(sha256.New, h.key)
 	mac.Write([]byte(s))
-	return digest(mac.Sum(nil))
+	return mac.Sum(nil)
 }
 
 // Order is what a discount is computed on.

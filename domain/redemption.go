@@ -13,7 +13,10 @@ import (
 // Source is what a redemption uses: a code as a customer typed it, a promotion
 // code by name, or a coupon applied directly. Exactly one field is set.
 type Source struct {
-	Code          string
+	Code string
+	// Hash is the keyed hash of Code, by which gift cards are found. Without it
+	// Code leads to no gift card.
+	Hash          CodeHash
 	PromotionCode PromotionCodeName
 	Coupon        CouponID
 }
@@ -26,6 +29,12 @@ type ValidateRequest struct {
 	// MaxStaleness is how old the rules and counters behind the answer may be; 0 is
 	// not at all. Who redeems has no use for it.
 	MaxStaleness time.Duration
+	// Context is the occasion. SubscriptionID, if set, is the subscription that the
+	// discount is to go on with, and PlanTrialDays the free trial that its plan has
+	// of its own.
+	Context        UseContext
+	SubscriptionID string
+	PlanTrialDays  int32
 }
 
 // RedeemRequest asks for a redemption. Order may be nil.
@@ -54,9 +63,9 @@ func (r *ReserveRequest) Fingerprint() string { return r.fingerprint(r.TTL) }
 
 // Fingerprint identifies the request beyond its id: two requests with one id are
 // the same when their fingerprints are equal. It covers the source, the
-// customer's identity, the order's id and currency, shipping and lines, and not
-// facts that a caller derives anew for every try, such as
-// HasPriorTransactions.
+// customer's identity, the context and the subscription with its trial, the order's
+// id and currency, shipping and lines, and not facts that a caller derives anew for
+// every try, such as HasPriorTransactions.
 func (r *RedeemRequest) Fingerprint() string { return r.fingerprint(0) }
 
 func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
@@ -70,6 +79,17 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	code := r.Source.Code
 	if c, err := ParseCode(code); err == nil {
 		code = c.Form()
+	}
+	if r.Source.Hash != "" {
+		code = string(r.Source.Hash) // what a fingerprint is made of can be guessed if it is short
+	}
+	// A checkout without a subscription has the fingerprint that it had before there
+	// were any; a time to live, with which that begins, is never below zero.
+	if c := r.Context.orCheckout(); c != ContextCheckout || r.SubscriptionID != "" || r.PlanTrialDays != 0 {
+		n(-1)
+		n(int64(c))
+		s(r.SubscriptionID)
+		n(int64(r.PlanTrialDays))
 	}
 	n(int64(ttl))
 	s(code)
@@ -140,6 +160,10 @@ type Redemption struct {
 	// VoidedAmountMinor is the sum over Voids.
 	VoidedAmountMinor int64
 	Voids             []Void
+	// Context is the occasion, the default for a checkout. Subscription is what the
+	// subscription keeps, nil without one.
+	Context      UseContext
+	Subscription *SubscriptionDiscount
 
 	CreateTime time.Time
 	// ExpireTime is set on everything that began as a reservation; CommitTime and

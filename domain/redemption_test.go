@@ -14,6 +14,7 @@ func fullRedeemRequest() *RedeemRequest {
 		ValidateRequest: ValidateRequest{
 			Source:   Source{Code: "SAVE10", PromotionCode: PromotionCodeName{"c", "0000abcd"}, Coupon: "c"},
 			Customer: Customer{ID: "alice", EmailHash: "0123456789abcdef"},
+			Context:  ContextInvoice, SubscriptionID: "sub-1", PlanTrialDays: 7,
 			Order: &Order{
 				ID: "order-1", Currency: "EUR", ShippingAmountMinor: 490,
 				Lines: []OrderLine{

@@ -14,7 +14,7 @@ func (t *Terms) NeedsOrder() bool {
 	return len(c.MinimumAmounts) > 0 || c.MinimumQuantity != nil || c.MaximumQuantity != nil ||
 		!t.AppliesTo.all() ||
 		d.OrderTiers != nil || d.PriceTiers != nil ||
-		d.BuyXGetY != nil || d.GroupAmountOff != nil || d.BundlePrice != nil
+		d.BuyXGetY != nil || d.GroupAmountOff != nil || d.BundlePrice != nil || d.GiftCards != nil
 }
 
 // Apply computes what t takes off the order, or every reason why it does not
@@ -40,7 +40,7 @@ func (t *Terms) ApplyWithoutOrder(now time.Time) (AppliedDiscount, bool) {
 		return AppliedDiscount{}, false
 	}
 	var d AppliedDiscount
-	d.grantTrial(t.Discount.FreeTrial, now)
+	d.grantTrial(t.Discount.FreeTrial, 0, now)
 	return d, true
 }
 

@@ -14,7 +14,7 @@ func oneOfEach() map[string]Discount {
 		"percent_off":      {PercentOff: &PercentOff{1_000}},
 		"amount_off":       {AmountOff: &AmountOff{Amounts: eur(500)}},
 		"price_override":   {PriceOverride: &PriceOverride{eur(500)}},
-		"free_trial":       {FreeTrial: &FreeTrial{14}},
+		"free_trial":       {FreeTrial: &FreeTrial{TrialDays: 14}},
 		"shipping_off":     {ShippingOff: &ShippingOff{PercentOff: &PercentOff{FullShare}}},
 		"percent_tiers":    {OrderTiers: &OrderTiers{[]OrderTier{{Thresholds: eur(100), PercentOff: &PercentOff{100}}}}},
 		"amount_tiers":     {OrderTiers: &OrderTiers{[]OrderTier{{Thresholds: eur(100), AmountOff: &AmountOff{Amounts: eur(50)}}}}},

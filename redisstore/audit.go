@@ -118,8 +118,11 @@ type AuditProgress struct {
 type AuditSummary struct {
 	Coupons     int   `json:"coupons"`
 	Redemptions int64 `json:"redemptions"`
-	Differences int   `json:"differences"`
-	Repaired    int   `json:"repaired"`
+	// GiftCards and Customers are those whose balances were audited.
+	GiftCards   int `json:"gift_cards,omitempty"`
+	Customers   int `json:"customers,omitempty"`
+	Differences int `json:"differences"`
+	Repaired    int `json:"repaired"`
 }
 
 // Audit compares, while redemptions go on. Coupons that could not be audited are in
@@ -174,6 +177,17 @@ func (a *Auditor) Audit(ctx context.Context, o AuditOptions) (AuditSummary, erro
 		progress.Records += c.tally.Len()
 		c.progress(0)
 	}
+	balances, err := a.store.AuditBalances(ctx, o.Coupon)
+	if err != nil {
+		failed = append(failed, fmt.Errorf("audit the balances: %w", err))
+	}
+	for _, d := range balances.differences() {
+		sum.Differences++
+		if o.Found != nil {
+			o.Found(d)
+		}
+	}
+	sum.GiftCards, sum.Customers = balances.Cards, balances.Customers
 	return sum, errors.Join(failed...)
 }
 

@@ -129,6 +129,9 @@ func (a *couponAudit) checkAll(ctx context.Context) error {
 	if err := a.lookUpRequests(ctx); err != nil {
 		return err
 	}
+	if err := a.lookUpClaims(ctx); err != nil {
+		return err
+	}
 
 	for _, part := range []struct {
 		names map[string]bool

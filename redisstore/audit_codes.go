@@ -20,13 +20,13 @@ import (
 // configuration.
 type codeRecord struct {
 	text       string
-	f          []string // the eight fields of the record, or nil
+	f          []string // the fields of the record, or nil
 	definition *domain.PromotionCode
 }
 
 func parseCodeRecord(name domain.PromotionCodeName, record, definition string) codeRecord {
 	c := codeRecord{text: record}
-	if f := strings.Split(record, ","); len(f) == 8 && len(f[0]) == 1 {
+	if f := strings.Split(record, ","); (len(f) == 8 || len(f) == cardRecordFields) && len(f[0]) == 1 {
 		c.f = f
 	}
 	var p domain.PromotionCode
@@ -209,7 +209,7 @@ func (a *couponAudit) checkCode(id string, read map[string]codeRecord) *check {
 			limits := strings.Join([]string{
 				limitText(c.definition.MaxRedemptions), limitText(c.definition.MaxRedemptionsPerCustomer), millis(c.definition.ExpiresAt),
 			}, ",")
-			if is := strings.Join(c.f[5:], ","); is != limits {
+			if is := strings.Join(c.f[5:8], ","); is != limits {
 				out = append(out, &finding{
 					Difference: domain.Difference{Kind: domain.DifferenceCodeLimits, Name: id, Stored: is, Want: limits},
 					fix:        &fix{kind: "terms", name: id, stored: is, want: limits, version: c.f[2]},

@@ -36,6 +36,8 @@ type couponAudit struct {
 	// that led elsewhere.
 	requests []requestLed
 	suspects []*check
+	// subscribed are records of discounts, whose claims are still to be looked up.
+	subscribed []subscribed
 
 	found []*finding
 	seen  map[string]bool
@@ -107,6 +109,9 @@ func (a *couponAudit) readOn(ctx context.Context) error {
 		}
 		a.progress(a.tally.Len())
 		if err := a.lookUpRequests(ctx); err != nil {
+			return err
+		}
+		if err := a.lookUpClaims(ctx); err != nil {
 			return err
 		}
 		if err := a.renew(ctx); err != nil {
@@ -266,6 +271,7 @@ func (a *couponAudit) put(position int64, text string) {
 		wrong(what)
 	}
 	a.tally.Put(position, r)
+	a.noteSubscribed(position, r)
 	a.requests = append(a.requests, requestLed{key: requestKey(r.RequestID), want: name, name: name})
 	for _, v := range r.Voids {
 		a.requests = append(a.requests, requestLed{key: requestKey(v.RequestID), want: name + " V ", name: name + " voided", prefix: true})

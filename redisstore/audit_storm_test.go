@@ -88,7 +88,7 @@ func (s *auditStorm) run(ctx context.Context) error {
 
 func (s *auditStorm) expected(err error) bool {
 	return isError[*domain.RefusedError](err) || isError[*domain.RedemptionStateError](err) ||
-		isError[*domain.AmountExceededError](err) || errors.Is(err, domain.ErrAborted)
+		isError[*domain.AmountExceededError](err) || isError[*domain.NoSubscriptionError](err) || errors.Is(err, domain.ErrAborted)
 }
 
 func (s *auditStorm) step(ctx context.Context) error {
@@ -98,7 +98,10 @@ func (s *auditStorm) step(ctx context.Context) error {
 	if s.random.IntN(2) == 0 {
 		source = byName(request, s.code, who)
 	}
-	kind := s.random.IntN(6)
+	if s.random.IntN(2) == 0 {
+		source.SubscriptionID = request
+	}
+	kind := s.random.IntN(9)
 	if kind < 3 || len(s.mine) == 0 {
 		var r domain.Redemption
 		var err error
@@ -123,6 +126,8 @@ func (s *auditStorm) step(ctx context.Context) error {
 		_, err = s.store.Commit(ctx, domain.CommitRedemption{RequestID: request, Name: name, Amount: amount})
 	case 4:
 		_, err = s.store.Release(ctx, domain.ReleaseRedemption{RequestID: request, Name: name})
+	case 5, 6, 7:
+		_, err = s.store.ApplyRenewal(ctx, renewalOf(request, name, invoiceOf(fmt.Sprint("i", s.random.IntN(20)), 1_000)))
 	default:
 		_, err = s.store.Void(ctx, domain.VoidRedemption{RequestID: request, Name: name, Amount: amount, Reason: "storm"})
 	}
@@ -139,7 +144,7 @@ func auditRounds(e *env) int {
 
 func TestAuditInAStormFindsWhatIsWrongAndNothingElse(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
-		e.createCoupon(percentOff("a", limitedTo(1_000_000), limitedPerCustomerTo(1_000_000), func(c *domain.Coupon) {
+		e.createCoupon(percentOff("a", lasting(domain.DurationCycles, 5), limitedTo(1_000_000), limitedPerCustomerTo(1_000_000), func(c *domain.Coupon) {
 			c.PeriodLimits = []domain.PeriodLimit{{Period: domain.PeriodDay, MaxRedemptions: 1_000_000, PerCustomer: true}}
 			c.Budgets = []domain.Budget{{Limit: domain.Money{Currency: "EUR", AmountMinor: 1_000_000_000}, Products: []string{"product"}}}
 		}))

@@ -44,7 +44,7 @@ func batchedOn(snapshot *domain.Snapshot, r domain.RedeemRequest, evaluation *do
 }
 
 // args are the arguments of redeem.lua for b.
-func (b batched) args() []any { return useArgs(&b.Redemption, recordText(&b.Redemption)) }
+func (b batched) args() []any { return useArgs(&b.Redemption, "", recordText(&b.Redemption)) }
 
 // runBatch sends a batch to redeem.lua in one call.
 func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {
@@ -341,7 +341,7 @@ func TestNumberOfRedisCallsOfSettlementsGrowsWithTheirRecordsOnly(t *testing.T) 
 					string(made.Identities()[0]), "", "", noteReleased+instant(e.now()), "")
 			}
 			before := callsOf(t, stats)
-			r, err := e.run(e.ctx(), settle, e.capacityKeys("a"), args...)
+			r, err := e.run(e.ctx(), settle, settleBatch.keys(e.Store, "a"), args...)
 			if err != nil {
 				t.Fatal(err)
 			}

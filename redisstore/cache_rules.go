@@ -135,6 +135,17 @@ func (r *rules) recall(source domain.Source) (recalled, bool) {
 	return out, ok && r.fresh(out.coupon.read)
 }
 
+// recallFor returns what is remembered of a request's source, where rules and counts
+// of uses are all that decides: not so of a gift card, for its balance, nor of a
+// subscription, which may have another discount.
+func (r *rules) recallFor(q *domain.ValidateRequest) (recalled, bool) {
+	if q.SubscriptionID != "" {
+		return recalled{}, false
+	}
+	known, ok := r.recall(q.Source)
+	return known, ok && known.coupon.Discount.GiftCards == nil
+}
+
 // fresh reports whether rules that were read then are still believed.
 func (r *rules) fresh(read time.Time) bool {
 	age := r.clock().Sub(read)

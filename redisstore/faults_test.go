@@ -87,6 +87,22 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			_, err := e.void(prepared, e.request, nil)
 			return err
 		},
+		"redeem for a subscription": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			return err
+		},
+		"redeem for a subscription that a crashed request has claimed": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			return err
+		},
+		"renew": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.ApplyRenewal(e.ctx(), renewalOf(e.request, prepared, invoiceOf("i", 1_000)))
+			return err
+		},
+		"end a discount": func(e *env, _ domain.PromotionCodeName) error {
+			_, err := e.EndDiscount(e.ctx(), domain.EndDiscount{RequestID: e.request, Name: prepared})
+			return err
+		},
 		"read when a reservation is due": func(e *env, _ domain.PromotionCodeName) error {
 			_, err := e.Coupon(e.ctx(), "a")
 			return err
@@ -99,6 +115,9 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{RequestID: e.request, PromotionCode: promotionCode("a", "ENDED", boundToID("alice"))})
 			return err
 		},
+	}
+	for name, command := range moving {
+		out[name] = func(e *env, p domain.PromotionCodeName) error { return command(e, p) }
 	}
 	for name, command := range settling {
 		out[name] = func(e *env, _ domain.PromotionCodeName) error { return command(e) }
@@ -122,7 +141,10 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 var prepared = domain.RedemptionName{Coupon: "a", ID: domain.NewRedemptionID(1, "prepared")}
 
 // needsRequest are the commands of RedemptionService, whose requests have an id.
-var needsRequest = []string{"redeem", "redeem by what is remembered", "reserve", "commit", "release", "void"}
+var needsRequest = []string{
+	"redeem", "redeem by what is remembered", "reserve", "commit", "release", "void", "redeem for a subscription",
+	"redeem for a subscription that a crashed request has claimed", "renew", "end a discount",
+}
 
 // prepareWriting makes what a command of writing needs.
 func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
@@ -131,6 +153,8 @@ func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
 	switch {
 	case name == "create (coupon)":
 		return p
+	case moving[name] != nil:
+		return startMoving(e, name)
 	case settling[name] != nil:
 		return startSettling(e, name)
 	case strings.HasSuffix(name, "(coupon)"):
@@ -143,6 +167,11 @@ func prepareWriting(e *env, name string) (p domain.PromotionCodeName) {
 		e.redeem(byCode("prepared", "X"))
 	case name == "commit", name == "release":
 		e.reserve(time.Minute, byCode("prepared", "X"))
+	case name == "renew", name == "end a discount":
+		e.redeem(byCode("prepared", "X", forSubscription("sub"), withOrder(orderOf(0))))
+	case strings.HasSuffix(name, "has claimed"):
+		e.claimed("a", "crashed", "sub")
+		e.clock.Advance(claimGrace)
 	case name == "read when a reservation is due":
 		e.reserve(time.Minute, byCode("prepared", "X"))
 		e.clock.Advance(time.Minute)
@@ -170,6 +199,9 @@ func (e *env) summary() []string {
 		out = append(out, fmt.Sprint(c.ID, " ", c.Version, c.Deleted, c.DisplayName, c.Redeemed, c.Held, c.Spent, limitText(c.MaxRedemptions)))
 		for _, r := range e.redemptions(c.ID) {
 			out = append(out, fmt.Sprint(r.Name, r.State, r.VoidedAmountMinor, r.Discount.TotalAmountMinor))
+			if d := r.Subscription; d != nil {
+				out = append(out, fmt.Sprint(c.ID, " ", d.Used, d.EndedTime, d.Renewed))
+			}
 		}
 		for _, p := range e.codesOf(c.ID) {
 			code := p.Code.Form()
@@ -179,6 +211,7 @@ func (e *env) summary() []string {
 			out = append(out, fmt.Sprint(c.ID, " ", code, string(p.State), p.Redeemed, limitText(p.MaxRedemptions)))
 		}
 	}
+	out = append(out, e.creditSummary()...)
 	slices.Sort(out)
 	return out
 }
@@ -264,7 +297,8 @@ func TestP3ConnectionLostAtAnyCommandLeavesOneEffect(t *testing.T) {
 // which a redemption must have, a caller cannot try again by itself.
 func connectionLostAtAnyCommand(t *testing.T, name string, command func(*env, domain.PromotionCodeName) error, request string, cut *sync.Map) {
 	t.Helper()
-	if (slices.Contains(needsRequest, name) || settling[name] != nil) && request == "" || strings.HasPrefix(name, "read") && request != "" {
+	needs := slices.Contains(needsRequest, name) || settling[name] != nil || moving[name] != nil
+	if reads := strings.HasPrefix(name, "read"); reads && request != "" || !reads && needs && request == "" {
 		return
 	}
 	server := redistest.Server(t)
@@ -280,7 +314,7 @@ func connectionLostAtAnyCommand(t *testing.T, name string, command func(*env, do
 		}
 		link := redistest.Proxy(t, server.Addr())
 		for n := int64(1); n <= sent; n++ {
-			what := fmt.Sprintf("%s at command %d, request id %q", kind, n, request)
+			what := fmt.Sprintf("%s: %s at command %d, request id %q", name, kind, n, request)
 			e := openAt(t, func() redis.UniversalClient { return redistest.ClientAt(t, link.Addr()) })
 			e.admin, e.request = direct(), request
 			p := prepareWriting(e, name)
@@ -320,6 +354,7 @@ func (e *env) failedAndMended(what string, reads bool, err error, before map[str
 	switch {
 	case !errors.As(err, &u):
 		e.t.Errorf("%s: %v", what, err)
+	case strings.Contains(what, onItsWay): // which may have arrived, and is not the call's own
 	case !u.OutcomeUnknown:
 		e.sameAs(before)
 	case reads:

@@ -111,12 +111,69 @@ var calls = map[string]func(ctx context.Context, s *Store, p domain.PromotionCod
 		_, err := s.Void(ctx, domain.VoidRedemption{RequestID: newID(), Name: name, Amount: pointer(int64(1))})
 		return err
 	},
+	"ApplyRenewal": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
+		_, err := s.ApplyRenewal(ctx, renewalOf(newID(), at(p.Coupon, 2, "subscribed"), invoiceOf(newID(), 1_000)))
+		return err
+	},
+	"EndDiscount": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
+		_, err := s.EndDiscount(ctx, domain.EndDiscount{RequestID: newID(), Name: at(p.Coupon, 2, "subscribed")})
+		return err
+	},
 	"Redemption": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
 		_, err := s.Redemption(ctx, domain.RedemptionName{Coupon: p.Coupon, ID: domain.NewRedemptionID(1, "first")})
 		return err
 	},
 	"Redemptions": func(ctx context.Context, s *Store, p domain.PromotionCodeName) error {
 		_, err := s.Redemptions(ctx, domain.RedemptionQuery{Coupon: p.Coupon, Page: domain.Page{Size: 10}})
+		return err
+	},
+	"IssueGiftCard": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.IssueGiftCard(ctx, domain.IssueGiftCard{RequestID: newID(), PromotionCode: giftCard("gifts", newID(), 100)})
+		return err
+	},
+	"GiftCard": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.GiftCard(ctx, domain.GetGiftCard{Code: hashOf("CALLED")})
+		return err
+	},
+	"GiftCardTransactions": onCalled(func(ctx context.Context, s *Store, card domain.PromotionCodeName) error {
+		_, err := s.GiftCardTransactions(ctx, domain.GiftCardTransactionQuery{Name: card, Page: domain.Page{Size: 10}})
+		return err
+	}),
+	"AdjustGiftCard": onCalled(func(ctx context.Context, s *Store, card domain.PromotionCodeName) error {
+		_, err := s.AdjustGiftCard(ctx, domain.AdjustGiftCard{RequestID: newID(), Name: card, AmountMinor: 1, Reason: "a reason"})
+		return err
+	}),
+	"DisableGiftCard": onCalled(func(ctx context.Context, s *Store, card domain.PromotionCodeName) error {
+		_, err := s.DisableGiftCard(ctx, domain.DeactivatePromotionCode{Name: card})
+		if err == nil {
+			_, err = s.EnableGiftCard(ctx, domain.ActivatePromotionCode{Name: card})
+		}
+		return err
+	}),
+	"TransferToCredit": onCalled(func(ctx context.Context, s *Store, card domain.PromotionCodeName) error {
+		_, err := s.TransferToCredit(ctx, domain.TransferToCredit{
+			RequestID: newID(), Name: card, Customer: domain.Customer{ID: "alice"}, AmountMinor: pointer(int64(1)),
+		})
+		return err
+	}),
+	"CustomerBalance": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.CustomerBalance(ctx, domain.GetCustomerBalance{Holder: domain.IdentityOfID("alice")})
+		return err
+	},
+	"CustomerTransactions": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.CustomerTransactions(ctx, domain.CustomerTransactionQuery{Holder: domain.IdentityOfID("alice"), Page: domain.Page{Size: 10}})
+		return err
+	},
+	"AdjustCustomerBalance": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.AdjustCustomerBalance(ctx, domain.AdjustCustomerBalance{
+			RequestID: newID(), Holder: domain.IdentityOfID("alice"), Amount: domain.Money{Currency: "EUR", AmountMinor: 1}, Reason: "a reason",
+		})
+		return err
+	},
+	"ApplyCredit": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		_, err := s.ApplyCredit(ctx, domain.ApplyCredit{
+			InvoiceID: newID(), Holder: domain.IdentityOfID("alice"), UpTo: domain.Money{Currency: "EUR", AmountMinor: 1},
+		})
 		return err
 	},
 	"Ping": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error { return s.Ping(ctx) },
@@ -126,6 +183,18 @@ var calls = map[string]func(ctx context.Context, s *Store, p domain.PromotionCod
 var reading = map[string]bool{
 	"Coupon": true, "Coupons": true, "PromotionCode": true, "PromotionCodes of a coupon": true, "PromotionCodes of a code": true,
 	"PromotionCodes of a customer": true, "Validate": true, "Redemption": true, "Redemptions": true, "Ping": true,
+	"GiftCard": true, "GiftCardTransactions": true, "CustomerBalance": true, "CustomerTransactions": true,
+}
+
+// onCalled makes a call about the gift card of prepareCalls.
+func onCalled(f func(context.Context, *Store, domain.PromotionCodeName) error) func(context.Context, *Store, domain.PromotionCodeName) error {
+	return func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
+		card, err := s.GiftCard(ctx, domain.GetGiftCard{Code: hashOf("CALLED")})
+		if err != nil {
+			return err
+		}
+		return f(ctx, s, card.Name)
+	}
 }
 
 func prepareCalls(e *env) domain.PromotionCodeName {
@@ -134,6 +203,9 @@ func prepareCalls(e *env) domain.PromotionCodeName {
 	e.createCoupon(percentOff("spare"))
 	p := e.createCode(promotionCode("a", "X"))
 	e.redeem(byCode("first", "X"))
+	e.createCoupon(program("gifts", false))
+	e.issue("called", giftCard("gifts", "CALLED", 5_000))
+	e.redeem(byCode("subscribed", "X", forSubscription("sub")))
 	return p.Name
 }
 

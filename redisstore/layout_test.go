@@ -69,6 +69,7 @@ var layoutUses = map[string]domain.RedeemRequest{
 	"bound":        byCode("bound", "MINE", withEmail(alicesHash)),
 	"trial":        byCoupon("trial", "trial", withOrder(nil)),
 	"last":         byCode("last", "ONCE", withCustomer("ivan")),
+	"subscribed":   byCoupon("subscribed", "monthly", withCustomer("judy"), forSubscription("sub")),
 }
 
 // layoutNames are the redemptions that these requests made.
@@ -76,6 +77,7 @@ var layoutNames = map[string]domain.RedemptionName{
 	"redeemed": at("full", 1, "redeemed"), "voided": at("full", 2, "voided"), "voided twice": at("full", 3, "voided twice"),
 	"released": at("full", 4, "released"), "committed": at("full", 5, "committed"), "expired": at("full", 6, "expired"), "held": at("full", 7, "held"),
 	"changed": at("full", 8, "changed"), "bound": at("full", 9, "bound"), "trial": at("trial", 1, "trial"), "last": at("full", 10, "last"),
+	"subscribed": at("monthly", 1, "subscribed"),
 }
 
 func at(c domain.CouponID, position int64, request string) domain.RedemptionName {
@@ -123,6 +125,8 @@ func (e *env) writeStore() {
 	e.redeem(layoutUses["bound"])
 	e.redeem(layoutUses["trial"])
 	e.redeem(layoutUses["last"])
+	e.createCoupon(percentOff("monthly", lasting(domain.DurationCycles, 3), budgetOf(domain.Budget{Limit: euros(50_000)})))
+	e.renewed("renewal", e.redeem(layoutUses["subscribed"]).Name, invoiceOf("invoice", 1_000))
 
 	e.deactivate(moves)
 	e.createCode(promotionCode("trial", "MOVES")) // the code has changed hands
@@ -146,6 +150,7 @@ func (e *env) goesOn() {
 	e.settled(domain.RedemptionVoided)(e.void(layoutNames["voided"], "void the rest", nil))
 	e.settled(domain.RedemptionVoided)(e.void(layoutNames["redeemed"], "void redeemed", nil))
 	e.recount("full")
+	e.renewsOn()
 
 	// Of eight uses of SAVE one is taken, of twenty of its coupon six.
 	for i := range 7 {
@@ -164,6 +169,25 @@ func (e *env) goesOn() {
 	e.recount("trial")
 }
 
+// renewsOn fails the test unless the discount of a layout goes on where it stood.
+func (e *env) renewsOn() {
+	e.t.Helper()
+	name := layoutNames["subscribed"]
+	_, err := e.Redeem(e.ctx(), byCoupon("another", "trial", forSubscription("sub"), withOrder(nil)))
+	wantReasons(e.t, err, domain.SubscriptionAlreadyDiscounted)
+	if r := e.renewed("renewal 2", name, invoiceOf("invoice 2", 1_000)); r.Cycle != 3 || r.Discount.TotalAmountMinor != 250 {
+		e.t.Errorf("the next invoice: %+v", r)
+	}
+	e.used(name, 3)
+	if spent := e.coupon("monthly").Spent["EUR"].TotalMinor; spent != 3_000 {
+		e.t.Errorf("%d was spent, want 3,000", spent)
+	}
+	if r := e.renewed("renewal 3", name, invoiceOf("invoice 3", 1_000)); r.Outcome != domain.RenewalEnded {
+		e.t.Errorf("after the last cycle: %+v", r)
+	}
+	e.redeem(byCoupon("another", "trial", forSubscription("sub"), withOrder(nil)))
+}
+
 // isRead fails the test unless what a layout holds is read as it was written.
 func (e *env) isRead() {
 	e.t.Helper()
@@ -172,7 +196,7 @@ func (e *env) isRead() {
 		ids = append(ids, fmt.Sprint(c.Coupon.ID, " deleted ", c.Deleted))
 	}
 	slices.Sort(ids)
-	if want := []string{"coupons/full deleted false", "coupons/gone deleted true", "coupons/trial deleted false"}; !slices.Equal(ids, want) {
+	if want := []string{"coupons/full deleted false", "coupons/gone deleted true", "coupons/monthly deleted false", "coupons/trial deleted false"}; !slices.Equal(ids, want) {
 		e.t.Errorf("the coupons are %q", ids)
 	}
 	want := fullCoupon()
@@ -236,6 +260,9 @@ func (e *env) isReplayed() {
 	e.settled(domain.RedemptionReleased)(e.release(layoutNames["released"], "release"))
 	if r := e.settled(domain.RedemptionRedeemed)(e.commit(layoutNames["committed"], "commit", pointer(int64(2_000)))); r.Discount.TotalAmountMinor != 2_000 {
 		e.t.Errorf("committed %+v", r.Discount)
+	}
+	if r := e.renewed("renewal", layoutNames["subscribed"], invoiceOf("invoice", 1_000)); r.RequestID != "renewal" || r.Cycle != 2 || r.Discount.TotalAmountMinor != 250 {
+		e.t.Errorf("the invoice again: %+v", r)
 	}
 	if _, err := e.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: "create full", Coupon: fullCoupon()}); err != nil {
 		e.t.Errorf("creation again: %v", err)

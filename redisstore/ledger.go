@@ -32,7 +32,10 @@ import (
 // there was no order, and there is no discount then but the days of a free trial.
 // Instants are milliseconds in base 36. A note is a letter and an instant: c
 // committed, l released; v voided has the amount, the request id and the reason
-// after it, separated by noteSeparator. Kinds to come are passed over. No field can
+// after it, separated by noteSeparator. Two have no instant: x has the context, and
+// s, what a subscription keeps, is cycles used, cycles in all, when it ended in
+// milliseconds, what renewals have taken off by currency, the duration, the months and the subscription's id. Kinds to come are
+// passed over. No field can
 // hold a separator: all texts were checked for control characters when the request
 // came in.
 const recordFields = 23
@@ -78,6 +81,15 @@ func recordText(r *domain.Redemption) string {
 	for i := range d.Lines {
 		text(d.Lines[i].LineID)
 		number(d.Lines[i].AmountMinor)
+	}
+	if r.Context != domain.ContextDefault {
+		text(noteContext + strconv.Itoa(int(r.Context)))
+	}
+	if s := r.Subscription; s != nil {
+		text(strings.Join([]string{
+			noteSubscription + strconv.FormatInt(s.Used, 10), strconv.FormatInt(s.Cycles, 10), millis(s.EndedTime),
+			renewedText(s.Renewed), strconv.Itoa(int(s.Duration)), strconv.Itoa(int(s.Months)), s.SubscriptionID,
+		}, noteSeparator))
 	}
 	return b.String()
 }
@@ -187,7 +199,17 @@ func (n *numbers) note(r *domain.Redemption, text string) {
 		r.ReleaseTime = n.instant(at)
 	case kind == noteVoided && len(parts) == 4:
 		r.Voids = append(r.Voids, domain.Void{Time: n.instant(at), AmountMinor: n.parse(parts[1]), RequestID: parts[2], Reason: parts[3]})
-	case kind == noteVoided && n.err == nil:
+	case kind == noteContext:
+		r.Context = domain.UseContext(n.parse(at))
+	case kind == noteSubscription && len(parts) == 7:
+		r.Subscription = &domain.SubscriptionDiscount{
+			SubscriptionID: parts[6], Duration: domain.Duration(n.parse(parts[4])), Months: int32(n.parse(parts[5])),
+			Cycles: n.parse(parts[1]), Used: n.parse(at), Renewed: n.renewed(parts[3]),
+		}
+		if parts[2] != "" {
+			r.Subscription.EndedTime = time.UnixMilli(n.parse(parts[2])).UTC()
+		}
+	case (kind == noteVoided || kind == noteSubscription) && n.err == nil:
 		n.err = fmt.Errorf("note %q", text)
 	}
 }
@@ -197,6 +219,9 @@ const (
 	noteCommitted = "c"
 	noteReleased  = "l"
 	noteVoided    = "v"
+
+	noteContext      = "x"
+	noteSubscription = "s"
 )
 
 // Redemption returns a redemption.

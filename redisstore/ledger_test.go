@@ -257,6 +257,9 @@ func fill(rt *rapid.T, name string, v reflect.Value) {
 	case domain.Code:
 		v.Set(reflect.ValueOf(parsedCode(rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`).Draw(rt, name))))
 		return
+	case domain.Currency:
+		v.SetString(string(rapid.SampledFrom([]domain.Currency{"EUR", "USD", "JPY", "KWD"}).Draw(rt, name)))
+		return
 	case domain.RedemptionState:
 		v.SetUint(uint64(domain.RedemptionRedeemed))
 		return
@@ -388,6 +391,9 @@ func TestConfigurationKeepsEveryField(t *testing.T) {
 			p.StartsAt, p.ExpiresAt, p.MaxRedemptions = epoch.Add(time.Hour), epoch.Add(2*time.Hour), nil
 			if p.CustomerID != "" {
 				p.EmailHash = ""
+			}
+			if p.Card = nil; c.Discount.GiftCards != nil {
+				p.Card = &domain.GiftCard{Issued: domain.Money{Currency: c.Discount.GiftCards.Currency, AmountMinor: int64(n)}, RequestID: "issue"}
 			}
 
 			v := e.createCoupon(c)

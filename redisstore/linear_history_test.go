@@ -318,11 +318,26 @@ func operations(history []happening, left map[string]domain.PromotionCodeView, n
 			in.givesWay = true
 			out = append(out, porcupine.Operation{ClientId: h.Client, Call: h.Began, Return: h.end(), Input: in, Output: "gives way"})
 		}
+		if mayBeReplayed(history, h) {
+			out = append(out, porcupine.Operation{ClientId: h.Client, Call: h.Began, Return: h.end(), Input: in, Output: unknownText})
+		}
 		if h.Answer.View != "" && h.Began%4 == 0 { // some do
 			out = append(out, viewOperation(op, h, code))
 		}
 	}
 	return out
+}
+
+// mayBeReplayed reports whether a call may have taken effect before what it answers
+// was so: its reply was lost, the redemption was changed by another call, and the
+// store, which sent the request again by itself, was told how the redemption is now.
+func mayBeReplayed(history []happening, h *happening) bool {
+	redemption, _, shows := strings.Cut(h.Answer.Text, " of ")
+	return shows && slices.ContainsFunc(history, func(o happening) bool { return o.Answer.Text == unknownText || o.Answer.Text == awayText }) &&
+		slices.ContainsFunc(history, func(o happening) bool {
+			return o.Client != h.Client && o.Request.Redemption != "" && o.Request.Kind != "get redemption" &&
+				o.Request.redemption().String() == redemption && o.overlaps(span{h.Began, h.end()})
+		})
 }
 
 // span is the time between two looks at the clock.

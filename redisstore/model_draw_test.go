@@ -97,7 +97,41 @@ func (d *draw) validate() domain.ValidateRequest {
 		r.Order.ShippingAmountMinor = 490
 		r.Order.Lines = append(r.Order.Lines, domain.OrderLine{ID: "second", ProductID: "other", UnitAmountMinor: 333, Quantity: 3})
 	}
+	r.SubscriptionID = oneOf(d, "subscription", "", "", "", "sub-1", "sub-2", "sub-3")
+	r.Context = oneOf(d, "context", domain.ContextDefault, domain.ContextCheckout, domain.ContextSubscriptionUpdate, domain.ContextInvoice)
+	r.PlanTrialDays = oneOf[int32](d, "trial of the plan", 0, 0, 7)
 	return r
+}
+
+// redemption names a redemption, mostly one that was made.
+func (d *draw) redemption() domain.RedemptionName {
+	if len(d.redemptions) > 0 && oneOf(d, "made", true, true, true, true, true, true, false) {
+		return rapid.SampledFrom(d.redemptions).Draw(d.T, "redemption")
+	}
+	return domain.RedemptionName{Coupon: d.couponID(), ID: oneOf[domain.RedemptionID](d, "made up", "1-aaaaaa", "x", "99-zzzzzz")}
+}
+
+// renewal asks for the discount on one of few invoices, which may have other content
+// the next time.
+func (d *draw) renewal() domain.ApplyRenewal {
+	order := orderOf(oneOf[int64](d, "due", 0, 500, 500, 3_000))
+	order.ID = oneOf(d, "invoice", "i1", "i2", "i3", "i4", "i5")
+	return domain.ApplyRenewal{
+		RequestID: oneOf(d, "renewal", "r1", "n1", "n2", "n3", "n4", "n5", "n6"), Name: d.redemption(),
+		Invoice: domain.Invoice{Order: *order, IssuedAt: domain.AddMonths(epoch, oneOf(d, "month", 0, 0, 1, 2))},
+	}
+}
+
+// duration gives a coupon a duration, and perhaps the mark that it is exclusive.
+func (d *draw) duration(c *domain.Coupon) {
+	switch c.Duration = oneOf(d, "duration", domain.DurationDefault, domain.DurationOnce, domain.DurationForever, domain.DurationRepeating, domain.DurationCycles); c.Duration {
+	case domain.DurationRepeating:
+		c.DurationInMonths = 1
+	case domain.DurationCycles:
+		c.DurationInCycles = 2
+	case domain.DurationDefault, domain.DurationOnce, domain.DurationForever:
+	}
+	c.Exclusive = rapid.Bool().Draw(d.T, "exclusive")
 }
 
 func (d *draw) redeem() domain.RedeemRequest {
@@ -117,13 +151,16 @@ func (d *draw) coupon() domain.Coupon {
 		c.RedeemBy = time.Time{}
 	}
 	c.Budgets, c.PeriodLimits = d.budgets(), d.periodLimits()
-	switch oneOf(d, "discount", "percent", "amount", "trial", "shipping") {
+	d.duration(&c)
+	switch oneOf(d, "discount", "percent", "amount", "trial", "more trial", "shipping") {
 	case "percent":
 		c.Discount.PercentOff = &domain.PercentOff{BasisPoints: 3_333}
 	case "amount":
 		c.Discount.AmountOff = &domain.AmountOff{Amounts: []domain.Money{{Currency: "EUR", AmountMinor: 700}}}
 	case "trial":
 		c.Discount.FreeTrial = &domain.FreeTrial{TrialDays: 30}
+	case "more trial":
+		c.Discount.FreeTrial = &domain.FreeTrial{AdditionalTrialDays: 14}
 	case "shipping":
 		c.Discount.ShippingOff = &domain.ShippingOff{PercentOff: &domain.PercentOff{BasisPoints: 5_000}}
 	}
@@ -159,7 +196,7 @@ func (d *draw) promotionCode() domain.PromotionCode {
 func (d *draw) command() domain.Command {
 	kind := oneOf(d, "command",
 		"create code", "create code", "create code", "create code", "create code",
-		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem", "reserve", "reserve", "reserve", "reserve", "reserve",
+		"redeem", "redeem", "redeem", "redeem", "redeem", "redeem", "renew", "renew", "renew", "renew", "end", "reserve", "reserve", "reserve", "reserve", "reserve",
 		"settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle", "settle",
 		"deactivate", "deactivate", "deactivate", "activate", "activate", "activate", "activate", "activate",
 		"update code", "update code", "update coupon", "update coupon", "delete", "validate", "validate", "read",
@@ -169,6 +206,10 @@ func (d *draw) command() domain.Command {
 		return domain.CreatePromotionCode{RequestID: d.request(), PromotionCode: d.promotionCode()}
 	case "redeem":
 		return d.redeem()
+	case "renew":
+		return d.renewal()
+	case "end":
+		return domain.EndDiscount{RequestID: oneOf(d, "end", "r1", "e1", "e2", "e3"), Name: d.redemption()}
 	case "reserve":
 		return d.reserve()
 	case "settle":
@@ -244,10 +285,7 @@ func (d *draw) read() domain.Command {
 	case "by customer":
 		return domain.PromotionCodeQuery{Page: page, CustomerID: customer, Active: active, ShowDeleted: deleted}
 	case "redemption":
-		if len(d.redemptions) > 0 && oneOf(d, "made", true, true, true, false) {
-			return domain.GetRedemption{Name: rapid.SampledFrom(d.redemptions).Draw(d.T, "redemption")}
-		}
-		return domain.GetRedemption{Name: domain.RedemptionName{Coupon: d.couponID(), ID: oneOf[domain.RedemptionID](d, "made up", "1-aaaaaa", "x", "99-zzzzzz")}}
+		return domain.GetRedemption{Name: d.redemption()}
 	default:
 		return domain.RedemptionQuery{
 			Page: page, Coupon: d.couponID(), CustomerID: oneOf(d, "filter", "", customer),

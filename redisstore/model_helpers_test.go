@@ -79,6 +79,10 @@ func carryOut(ctx context.Context, s *Store, command domain.Command) domain.Resu
 		return resultOf(s.Release(ctx, c))
 	case domain.VoidRedemption:
 		return resultOf(s.Void(ctx, c))
+	case domain.ApplyRenewal:
+		return resultOf(s.ApplyRenewal(ctx, c))
+	case domain.EndDiscount:
+		return resultOf(s.EndDiscount(ctx, c))
 	case domain.GetRedemption:
 		return resultOf(s.Redemption(ctx, c.Name))
 	case domain.RedemptionQuery:

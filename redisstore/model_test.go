@@ -70,7 +70,9 @@ func modelRun(rt *rapid.T, e *env, met map[string]int) {
 		versions: map[domain.PromotionCodeName][2]int64{},
 	}
 	w.carryOut(domain.CreateCoupon{Coupon: percentOff("a")})
-	w.carryOut(domain.CreateCoupon{Coupon: percentOff("b", limitedTo(4))})
+	w.carryOut(domain.CreateCoupon{Coupon: percentOff("b", limitedTo(4), func(c *domain.Coupon) {
+		c.Duration, c.DurationInCycles = domain.DurationCycles, 3
+	})})
 	for i := range rapid.IntRange(20, 40).Draw(rt, "commands") {
 		e.clock.Advance(w.later())
 		w.carryOut(w.command())
@@ -272,7 +274,7 @@ func kindOfResult(c domain.Command, r domain.Result) string {
 	switch {
 	case r.Err == nil:
 		return fmt.Sprintf("%T ok", c)
-	case errors.Is(r.Err, domain.ErrAborted) || errors.Is(r.Err, domain.ErrRequestIDReused):
+	case errors.Is(r.Err, domain.ErrAborted) || errors.Is(r.Err, domain.ErrRequestIDReused) || errors.Is(r.Err, domain.ErrInvoiceIDReused):
 		return fmt.Sprintf("%T %v", c, r.Err)
 	default:
 		return fmt.Sprintf("%T %T", c, r.Err)
@@ -325,4 +327,14 @@ var mustMeet = []string{
 	"domain.VoidRedemption *domain.AmountExceededError",
 	"domain.VoidRedemption " + domain.ErrRequestIDReused.Error(),
 	"domain.UpdateCoupon *domain.InvalidError",
+	"domain.ApplyRenewal ok",
+	"domain.ApplyRenewal *domain.NoSubscriptionError",
+	"domain.ApplyRenewal *domain.NotFoundError",
+	"domain.ApplyRenewal *domain.RedemptionStateError",
+	"domain.ApplyRenewal *domain.RefusedError",
+	"domain.ApplyRenewal " + domain.ErrInvoiceIDReused.Error(),
+	"domain.ApplyRenewal " + domain.ErrRequestIDReused.Error(),
+	"domain.EndDiscount ok",
+	"domain.EndDiscount *domain.NoSubscriptionError",
+	"domain.EndDiscount " + domain.ErrRequestIDReused.Error(),
 }

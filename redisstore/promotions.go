@@ -34,10 +34,14 @@ const codesPerBucket = 64
 
 // CreatePromotionCode stores a promotion code and claims its code for it.
 func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
-	coupon := cmd.PromotionCode.Name.Coupon
-	req := commandRequest{cmd.RequestID, domain.Fingerprint(cmd)}
+	return s.createPromotionCode(ctx, cmd.PromotionCode, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
+}
+
+// createPromotionCode makes a promotion code of either kind.
+func (s *Store) createPromotionCode(ctx context.Context, wanted domain.PromotionCode, req commandRequest) (domain.PromotionCodeView, error) {
+	coupon := wanted.Name.Coupon
 	for range attempts {
-		p, token, err := s.storePending(ctx, cmd.PromotionCode, req)
+		p, token, err := s.storePending(ctx, wanted, req)
 		var done *doneCommand
 		switch {
 		case errors.As(err, &done):
@@ -50,7 +54,7 @@ func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromot
 		}
 		view, err := s.claim(ctx, claimant{promotion: p, token: token, request: req, created: true})
 		var held *domain.AlreadyExistsError
-		if errors.As(err, &held) && cmd.PromotionCode.Code.IsZero() {
+		if errors.As(err, &held) && wanted.Code.IsZero() {
 			continue // a generated code that exists already: generate another
 		}
 		return view, begun(err)
@@ -94,7 +98,7 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 	},
 		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, promotionText(&p, token),
 		limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer), millis(p.ExpiresAt),
-		requestKey(req.id), req.fingerprint, string(p.Name.ID))
+		requestKey(req.id), req.fingerprint, string(p.Name.ID), cardBalance(&p))
 	switch {
 	case err != nil:
 		return p, "", err

@@ -49,7 +49,8 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 			return domain.Redemption{}, err
 		}
 		if prior != nil {
-			return confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
+			done, err := confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
+			return s.remainderSent(ctx, found.state, done, err)
 		}
 		if found.state == nil {
 			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
@@ -63,16 +64,9 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 				continue
 			}
 		}
-		e := domain.Evaluate(&found.state.Snapshot, &r.ValidateRequest, s.now())
-		if !e.Valid() {
-			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
-		}
-		if unfit {
-			continue // only since it was read
-		}
-		done, err := s.take(ctx, newRedemption(r, &found.state.Snapshot, &e), &found.state.Snapshot)
+		done, err := s.evaluateAndTake(ctx, r, found.state, unfit)
 		if err != nil || done != nil {
-			return s.effective(done), err
+			return s.remainderSent(ctx, found.state, s.effective(done), err)
 		}
 	}
 	return domain.Redemption{}, domain.ErrAborted
@@ -83,7 +77,7 @@ func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
 // finds, or the request was redeemed where its code led before. Then everything is to
 // be read.
 func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, error) {
-	known, ok := s.rules.recall(r.Source)
+	known, ok := s.rules.recallFor(&r.ValidateRequest)
 	if !ok {
 		return nil, nil
 	}
@@ -99,7 +93,7 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 		return nil, err
 	}
 	redemption := newRedemption(r, snapshot, &e)
-	done, err := s.take(ctx, redemption, snapshot)
+	done, err := s.take(ctx, redemption, snapshot, "")
 	switch {
 	case outcomeUnknown(err):
 		// That the rules are stale is told by an answer, and this one was lost.
@@ -122,6 +116,47 @@ func outcomeUnknown(err error) bool {
 func refusedFor(err error, reason domain.Reason) bool {
 	refused, ok := errors.AsType[*domain.RefusedError](err)
 	return ok && slices.ContainsFunc(refused.Ineligibilities, func(i domain.Ineligibility) bool { return i.Reason == reason })
+}
+
+// evaluateAndTake takes one use of what was read, unless its code has become unfit
+// since. It returns nil and no error when what was read is no longer how things are,
+// or a subscription is being claimed by another request.
+func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state, unfit bool) (*domain.Redemption, error) {
+	var sub *subscription
+	self := subscriber(st.Coupon.ID, r.RequestID)
+	if r.SubscriptionID != "" && st.Coupon.Discount.GiftCards == nil {
+		var err error
+		if sub, err = s.readSubscription(ctx, r.SubscriptionID); err != nil {
+			return nil, err
+		}
+		if sub.made && sub.owner.name == self {
+			return nil, nil // at this moment, by the same request
+		}
+		st.SubscriptionHolder = sub.holder
+	}
+	e := domain.Evaluate(&st.Snapshot, &r.ValidateRequest, s.now())
+	if !e.Valid() {
+		if sub != nil && sub.open && sub.owner.name == self {
+			s.dropClaim(ctx, sub.form, sub.owner) // of a try before the last change
+		}
+		return nil, &domain.RefusedError{Ineligibilities: e.Ineligibilities}
+	}
+	if unfit {
+		return nil, nil
+	}
+	redemption := newRedemption(r, &st.Snapshot, &e)
+	if sub == nil {
+		return s.take(ctx, redemption, &st.Snapshot, "")
+	}
+	token, ok, err := s.claimSubscription(ctx, sub, st.Coupon.ID, r.RequestID)
+	if err != nil || !ok {
+		return nil, err
+	}
+	done, err := s.take(ctx, redemption, &st.Snapshot, token)
+	if tookNothing(err) {
+		s.dropClaim(ctx, sub.form, owner{self, token})
+	}
+	return done, begun(err)
 }
 
 // effective returns a redemption as it is at this moment; nil is none.
@@ -164,7 +199,7 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 	}
 	var f found
 	for range 2 {
-		res, err := s.resolve(ctx, code.Form(), who)
+		res, err := s.lookUp(ctx, code, r.Source.Hash, who)
 		if err != nil {
 			return found{}, err
 		}
@@ -266,24 +301,34 @@ func newRedemption(r use, s *domain.Snapshot, e *domain.Evaluation) *domain.Rede
 		out.OrderID = r.Order.ID
 		out.ScopedAmountMinor = s.Coupon.ScopedAmount(r.Order, e.Discount)
 	}
+	out.Start(&s.Coupon.Coupon, &r.ValidateRequest)
 	if s.PromotionCode != nil {
 		out.PromotionCodeVersion = s.PromotionCode.Version
 	}
 	return out
 }
 
-// capacityKeys are the keys of the scripts that take capacity and give it back.
+// capacityKeys are the keys of the scripts that take capacity and give it back; not
+// all of them take the last one.
 func (s *Store) capacityKeys(c domain.CouponID) []string {
 	return []string{
 		s.keys.head(c), s.keys.requests(c), s.keys.customers(c), s.keys.holds(c), s.keys.ledger(c), s.keys.promotionBuckets(c),
+		s.keys.subscriptions(c),
 	}
 }
 
 // The scripts that take capacity and give it back.
 var (
-	redeemBatch = &batchKind{script: redeem, keys: (*Store).capacityKeys, lead: capacityLead}
-	settleBatch = &batchKind{script: settle, keys: (*Store).capacityKeys, lead: capacityLead}
+	redeemBatch = capacityBatch(redeem)
+	settleBatch = capacityBatch(settle)
+	renewBatch  = capacityBatch(renew)
 )
+
+func capacityBatch(sc *script) *batchKind {
+	return &batchKind{script: sc, lead: capacityLead, keys: func(s *Store, c domain.CouponID) []string {
+		return s.capacityKeys(c)[:len(sc.keys)]
+	}}
+}
 
 func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())} }
 
@@ -324,8 +369,9 @@ func (s *Store) submit(ctx context.Context, kind *batchKind, c domain.CouponID, 
 	return <-t.done
 }
 
-// useArgs are the arguments of redeem.lua for one use; text is its record.
-func useArgs(r *domain.Redemption, text string) []any {
+// useArgs are the arguments of redeem.lua for one use; text is its record, claim the
+// token of the claim to its subscription, if it is for one.
+func useArgs(r *domain.Redemption, claim, text string) []any {
 	var who [2]domain.Identity
 	copy(who[:], r.Identities())
 	var amount int64
@@ -335,27 +381,31 @@ func useArgs(r *domain.Redemption, text string) []any {
 	return []any{
 		requestKey(r.RequestID), r.CouponVersion, string(r.PromotionCode), r.PromotionCodeVersion,
 		string(who[0]), string(who[1]), millis(r.ExpireTime), periodsText(r.Periods),
-		string(currencyOf(r)), amount, r.ScopedAmountMinor, text,
+		string(currencyOf(r)), amount, r.ScopedAmountMinor, claim, text,
 	}
 }
 
-// take runs the script for one use. It returns nil and no error when the versions
-// evaluated are no longer the current ones.
-func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot) (*domain.Redemption, error) {
+// take runs the script for one use, with the claim to its subscription if any. It
+// returns nil and no error when the versions evaluated are no longer the current ones.
+func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot, claim string) (*domain.Redemption, error) {
 	coupon := r.Name.Coupon
 	text := recordText(r)
-	outcome, value, err := s.decide(ctx, redeemBatch, coupon, useArgs(r, text)...)
+	outcome, value, err := s.decide(ctx, redeemBatch, coupon, useArgs(r, claim, text)...)
 	if err != nil {
 		return nil, err
 	}
 	var n numbers
 	switch outcome {
 	case "redeemed":
-		position := n.parse(value)
+		position, granted, less := strings.Cut(value, " ")
+		at := n.parse(position)
+		if less { // than was asked for, as a gift card covers
+			text = granted + text[strings.IndexByte(text, '\t'):]
+		}
 		if n.err != nil {
 			return nil, n.err
 		}
-		made, err := parseRecord(coupon, position, string(rune(r.State))+"\t"+text)
+		made, err := parseRecord(coupon, at, string(rune(r.State))+"\t"+text)
 		if err == nil && made.State == domain.RedemptionReserved {
 			s.rules.rememberMade(made) // it is going to be committed or released
 		}
@@ -396,8 +446,8 @@ func currencyOf(r *domain.Redemption) domain.Currency {
 // first reservation falls due, and what is left of the budget, each after a space.
 // C is the coupon's limit, P the promotion code's, U the coupon's per customer, V
 // the promotion code's per customer, T one of a period, R one that reservations
-// take up, X a budget that is spent, Y one that does not cover the discount, D a
-// coupon that was deleted.
+// take up, X a budget that is spent, Y one that does not cover the discount, G a
+// gift card that does not cover it, D a coupon that was deleted.
 func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, period func() domain.Ineligibility, now time.Time) []domain.Ineligibility {
 	f := append(strings.Split(value, " "), "", "")
 	var n numbers
@@ -434,6 +484,8 @@ func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, p
 			add(domain.Ineligibility{Reason: domain.BudgetExhausted})
 		case 'Y':
 			add(domain.Ineligibility{Reason: domain.BudgetInsufficient, Remaining: domain.Money{Currency: currency, AmountMinor: n.parse(f[2])}})
+		case 'G':
+			add(domain.Ineligibility{Reason: domain.GiftBalanceExhausted})
 		case 'D':
 			add(domain.Ineligibility{Reason: domain.CouponDeleted})
 		}

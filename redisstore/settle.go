@@ -39,12 +39,21 @@ func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (domain.Red
 	})
 }
 
+// EndDiscount stops the discount of a redemption's subscription. One that has ended
+// already is returned as it is. Without a subscription it fails with a
+// NoSubscriptionError.
+func (s *Store) EndDiscount(ctx context.Context, cmd domain.EndDiscount) (domain.Redemption, error) {
+	return s.settleOne(ctx, settlement{
+		kind: "E", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
+	})
+}
+
 // maxVoids is how often a redemption can be voided in part: its record keeps each.
 const maxVoids = 100
 
 // settlement is one thing to be done to a redemption.
 type settlement struct {
-	kind                 string // C commit, L release, V void
+	kind                 string // C commit, L release, V void, E end of a discount
 	name                 domain.RedemptionName
 	request, fingerprint string
 	amount               *int64
@@ -98,13 +107,20 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption
 		return domain.Redemption{}, err
 	}
 	switch outcome {
-	case "settled", outcomeReplay, "state":
+	case "settled", "paid", outcomeReplay, "state":
 		after, err := parseRecord(t.name.Coupon, position, value)
 		if err != nil {
 			return domain.Redemption{}, err
 		}
+		if outcome == "state" && t.kind == "E" && after.Subscription == nil {
+			return domain.Redemption{}, &domain.NoSubscriptionError{Name: t.name}
+		}
 		if outcome == "state" {
 			return domain.Redemption{}, &domain.RedemptionStateError{Name: t.name, State: after.State}
+		}
+		if t.kind == "C" && (outcome == "paid" || outcome == outcomeReplay && after.PromotionCode != "") {
+			st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: after.PromotionCode})
+			return s.remainderSent(ctx, st, s.effective(after), begun(err))
 		}
 		return s.effective(after), nil
 	case outcomeReused:
@@ -139,5 +155,12 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption
 func (st *state) hasVersions(refusal string) bool {
 	f := append(strings.Split(refusal, " "), "", "", "", "")
 	var n numbers
-	return n.parse(f[3]) == st.Coupon.Version && (st.PromotionCode == nil || n.parse(f[4]) == st.PromotionCode.Version)
+	return hasVersion(refusal, st.Coupon.Version) && (st.PromotionCode == nil || n.parse(f[4]) == st.PromotionCode.Version)
+}
+
+// hasVersion is hasVersions for a refusal that no promotion code has to do with.
+func hasVersion(refusal string, coupon int64) bool {
+	f := append(strings.Split(refusal, " "), "", "", "")
+	var n numbers
+	return n.parse(f[3]) == coupon && n.err == nil
 }

@@ -44,8 +44,10 @@ func (o subject) notFound() error {
 type state struct {
 	domain.Snapshot
 
-	// token of the promotion code's record.
+	// token of the promotion code's record, and the number of transactions if it is a
+	// gift card.
 	token string
+	moves int64
 	// created counts the promotion codes of the coupon, length the records of its
 	// ledger.
 	created, length int64
@@ -163,6 +165,9 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 		if st.PromotionCode, st.token, err = parsePromotion(o.name(), v[1], v[2]); err != nil {
 			return nil, err
 		}
+		if f := strings.Split(v[1], ","); len(f) == cardRecordFields {
+			st.moves = n.parse(f[cardRecordFields-1])
+		}
 	}
 	uses := v[fixed : fixed+counts]
 	for i := range o.who {
@@ -251,12 +256,15 @@ func parsePromotion(name domain.PromotionCodeName, record, definition string) (*
 // returns its token.
 func parsePromotionRecord(name domain.PromotionCodeName, record string, p *domain.PromotionCodeSnapshot) (token string, err error) {
 	f := strings.Split(record, ",")
-	if len(f) != 8 || len(f[0]) != 1 {
+	if len(f) != 8 && len(f) != cardRecordFields || len(f[0]) != 1 {
 		return "", fmt.Errorf("redisstore: record of %s: %q", name, record)
 	}
 	var n numbers
 	p.State, p.Version = domain.PromotionState(f[0][0]), n.parse(f[2])
 	p.Redeemed, p.Held = n.parse(f[3]), n.parse(f[4])
+	if len(f) == cardRecordFields {
+		p.BalanceMinor = n.parse(f[8])
+	}
 	if n.err != nil {
 		return "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
 	}

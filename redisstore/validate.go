@@ -26,6 +26,13 @@ func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.
 	if found.state == nil {
 		return domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
 	}
+	if r.SubscriptionID != "" {
+		sub, err := s.readSubscription(ctx, r.SubscriptionID)
+		if err != nil {
+			return domain.Evaluation{}, err
+		}
+		found.state.SubscriptionHolder = sub.holder
+	}
 	return domain.Evaluate(&found.state.Snapshot, &r, s.now()), nil
 }
 
@@ -62,7 +69,7 @@ type counts struct {
 // or that were read recently enough. It returns nil and no error when everything
 // is to be read.
 func (s *Store) validateRecalled(ctx context.Context, r *domain.ValidateRequest) (*domain.Evaluation, error) {
-	known, ok := s.rules.recall(r.Source)
+	known, ok := s.rules.recallFor(r)
 	if !ok {
 		return nil, nil
 	}

@@ -179,5 +179,6 @@ func checkOutcomes() error {
 var allScripts = []*script{
 	storeOpen, storeBeat, couponPut, promotionCreate, promotionPend, promotionProbe, promotionActivate,
 	promotionRetire, promotionUpdate, claimRead, claimTake, claimRelease, promotionList, commandNote, snapshotRead, redeem,
-	settle, expire, countsRead, auditBegin, auditRead, auditRepair, auditEnd,
+	cardAdjust, cardTransfer, cardTransferred, creditExpect, creditForget, creditRead, creditChange,
+	settle, expire, renew, subscriptionProbe, countsRead, auditBegin, auditRead, auditRepair, auditEnd,
 }

@@ -34,8 +34,12 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := domain.PromotionCodeName{Coupon: "fall", ID: "00000000"}
+	fall, err := domain.ParseCode("fall")
+	if err != nil {
+		t.Fatal(err)
+	}
 	purchase := domain.ValidateRequest{
-		Source:   domain.Source{Code: " fall "},
+		Source:   domain.Source{Code: " fall ", Hash: hasher.HashCode(fall)},
 		Customer: domain.Customer{ID: "c", EmailHash: email, HasPriorTransactions: true},
 		Order: &domain.Order{ID: "o", Currency: "EUR", ShippingAmountMinor: 5, Lines: []domain.OrderLine{
 			{ID: "1", ProductID: "p", CategoryIDs: []string{"x", "y"}, UnitAmountMinor: 100, Quantity: 2, OnSale: true, MinUnitAmountMinor: 50},
@@ -138,6 +142,21 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"VoidRedemption", aVoid + ` reason: "returned"`, domain.VoidRedemption{
 			RequestID: "r", Name: aRedemption, Amount: new(int64(500)), Reason: "returned",
 		}},
+		{"Redeem", `request_id: "r" coupon: "coupons/fall" context: USE_CONTEXT_SUBSCRIPTION_CREATE subscription_id: "sub" plan_trial_days: 7`, domain.RedeemRequest{
+			RequestID: "r", ValidateRequest: domain.ValidateRequest{
+				Source: domain.Source{Coupon: "fall"}, Context: domain.ContextSubscriptionCreate, SubscriptionID: "sub", PlanTrialDays: 7,
+			},
+		}},
+		{"ApplyRenewal", aSettled + ` invoice { id: "i" issued_at { seconds: 1 nanos: 2999999 } currency_code: "EUR" shipping_amount_minor: 3
+				lines { id: "plan" product_id: "pro" category_ids: "plans" unit_amount_minor: 1000 quantity: 2 on_sale: true min_unit_amount_minor: 1 } }`, domain.ApplyRenewal{
+			RequestID: "r", Name: aRedemption, Invoice: domain.Invoice{
+				Order: domain.Order{ID: "i", Currency: "EUR", ShippingAmountMinor: 3, Lines: []domain.OrderLine{{
+					ID: "plan", ProductID: "pro", CategoryIDs: []string{"plans"}, UnitAmountMinor: 1000, Quantity: 2, OnSale: true, MinUnitAmountMinor: 1,
+				}}},
+				IssuedAt: time.UnixMilli(1002).UTC(),
+			},
+		}},
+		{"EndDiscount", aSettled, domain.EndDiscount{RequestID: "r", Name: aRedemption}},
 		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, domain.RedemptionName{Coupon: "fall", ID: "1-abc"}},
 		{"ListRedemptions", `parent: "coupons/fall" promotion_code: "coupons/fall/promotionCodes/00000000" customer_id: "c" order_id: "o"`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", PromotionCode: "00000000", CustomerID: "c", OrderID: "o",
@@ -151,6 +170,40 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"ListRedemptions", `parent: "coupons/fall" state: REDEMPTION_STATE_EXPIRED created_after { seconds: 1 nanos: 1 } created_before { seconds: 2 nanos: 999999999 }`, domain.RedemptionQuery{
 			Page: domain.Page{Size: 50}, Coupon: "fall", State: domain.RedemptionExpired,
 			CreatedAfter: time.Unix(1, 1).UTC(), CreatedBefore: time.Unix(2, 999_999_999).UTC(),
+		}},
+		{"IssueGiftCard", `request_id: "r" parent: "coupons/fall" code: " Fall-Promo " balance { currency_code: "EUR" amount_minor: 5000 }
+				customer_email: "JANE@example.org" expires_at { seconds: 1 nanos: 2999999 } metadata { key: "k" value: "v" }`, domain.IssueGiftCard{
+			RequestID: "r", PromotionCode: domain.PromotionCode{
+				Name: domain.PromotionCodeName{Coupon: "fall"}, Code: domain.NewCardCode(code, hasher.HashCode(code)), EmailHash: email,
+				Card:      &domain.GiftCard{Issued: domain.Money{Currency: "EUR", AmountMinor: 5000}, RequestID: "r"},
+				ExpiresAt: time.UnixMilli(1002).UTC(), Metadata: map[string]string{"k": "v"},
+			},
+		}},
+		{"GetGiftCard", aCode, domain.GetGiftCard{Name: name}},
+		{"GetGiftCard", `code: " fall-promo"`, domain.GetGiftCard{Code: hasher.HashCode(code)}},
+		{"ListGiftCardTransactions", `parent: "coupons/fall/promotionCodes/00000000" page_size: 7`, domain.GiftCardTransactionQuery{
+			Page: domain.Page{Size: 7}, Name: name,
+		}},
+		{"AdjustGiftCard", aCode + `request_id: "r" amount_minor: -500 reason: "a correction"`, domain.AdjustGiftCard{
+			RequestID: "r", Name: name, AmountMinor: -500, Reason: "a correction",
+		}},
+		{"DisableGiftCard", aCode + `request_id: "r"`, domain.DeactivatePromotionCode{RequestID: "r", Name: name}},
+		{"EnableGiftCard", aCode + `request_id: "r"`, domain.ActivatePromotionCode{RequestID: "r", Name: name}},
+		{"TransferToCredit", `request_id: "r" gift_card: "coupons/fall/promotionCodes/00000000" customer_id: "c"`, domain.TransferToCredit{
+			RequestID: "r", Name: name, Customer: domain.Customer{ID: "c"},
+		}},
+		{"TransferToCredit", `request_id: "r" gift_card: "coupons/fall/promotionCodes/00000000" customer_email: "JANE@example.org" amount_minor: 5`, domain.TransferToCredit{
+			RequestID: "r", Name: name, Customer: domain.Customer{EmailHash: email}, AmountMinor: new(int64(5)),
+		}},
+		{"GetCustomerBalance", `customer_id: "c"`, domain.GetCustomerBalance{Holder: domain.IdentityOfID("c")}},
+		{"AdjustCustomerBalance", `request_id: "r" customer_email: "JANE@example.org" amount { currency_code: "EUR" amount_minor: -5 } reason: "a correction"`, domain.AdjustCustomerBalance{
+			RequestID: "r", Holder: domain.IdentityOfEmail(email), Amount: domain.Money{Currency: "EUR", AmountMinor: -5}, Reason: "a correction",
+		}},
+		{"ApplyCredit", `customer_id: "c" invoice_id: "in_1" amount { currency_code: "EUR" amount_minor: 5 }`, domain.ApplyCredit{
+			InvoiceID: "in_1", Holder: domain.IdentityOfID("c"), UpTo: domain.Money{Currency: "EUR", AmountMinor: 5},
+		}},
+		{"ListCustomerBalanceTransactions", `customer_id: "c"`, domain.CustomerTransactionQuery{
+			Page: domain.Page{Size: 50}, Holder: domain.IdentityOfID("c"),
 		}},
 	} {
 		if _, err := s.call(t, c.rpc, request(t, c.rpc, c.request)); err != nil {
@@ -174,6 +227,8 @@ var lists = []struct{ rpc, request, other string }{
 	{"ListRedemptions", `parent: "coupons/fall"`, `parent: "coupons/fall" state: REDEMPTION_STATE_VOIDED`},
 	{"ListRedemptions", `parent: "coupons/fall" created_after { seconds: 1 }`, `parent: "coupons/fall" created_before { seconds: 1 }`},
 	{"ListRedemptions", `parent: "coupons/fall" customer_id: "x"`, `parent: "coupons/fall" order_id: "x"`},
+	{"ListGiftCardTransactions", `parent: "coupons/fall/promotionCodes/00000000"`, `parent: "coupons/fall/promotionCodes/00000001"`},
+	{"ListCustomerBalanceTransactions", `customer_id: "x"`, `customer_email: "x@y"`},
 }
 
 func TestAPageTokenLeadsToTheNextPageOfItsListOnly(t *testing.T) {
@@ -225,6 +280,10 @@ func pageOf(t *testing.T, query any) domain.Page {
 	case domain.PromotionCodeQuery:
 		return q.Page
 	case domain.RedemptionQuery:
+		return q.Page
+	case domain.GiftCardTransactionQuery:
+		return q.Page
+	case domain.CustomerTransactionQuery:
 		return q.Page
 	default:
 		t.Fatalf("a %T has no page", q)

@@ -18,7 +18,10 @@ func readDiscount(r *reader, path string, c *discountv1.Coupon) (d domain.Discou
 	case *discountv1.Coupon_PriceOverride:
 		d.PriceOverride = &domain.PriceOverride{UnitAmounts: each(t.PriceOverride.GetUnitAmounts(), readMoney)}
 	case *discountv1.Coupon_FreeTrial:
-		d.FreeTrial = &domain.FreeTrial{TrialDays: t.FreeTrial.GetTrialDays()}
+		d.FreeTrial = &domain.FreeTrial{
+			TrialDays:           t.FreeTrial.GetTrialDays(),
+			AdditionalTrialDays: t.FreeTrial.GetAdditionalTrialDays(),
+		}
 	case *discountv1.Coupon_ShippingOff:
 		d.ShippingOff = readShippingOff(t.ShippingOff)
 	case *discountv1.Coupon_OrderTiers:
@@ -39,6 +42,11 @@ func readDiscount(r *reader, path string, c *discountv1.Coupon) (d domain.Discou
 			Amounts:         each(t.BundlePrice.GetAmounts(), readMoney),
 			MaxApplications: t.BundlePrice.MaxApplications,
 		}
+	case *discountv1.Coupon_GiftCards:
+		d.GiftCards = &domain.GiftCards{
+			Currency:          domain.Currency(t.GiftCards.GetCurrencyCode()),
+			RemainderToCredit: t.GiftCards.GetRemainderToCredit(),
+		}
 	}
 	return d
 }
@@ -54,7 +62,10 @@ func writeDiscount(d *domain.Discount, c *discountv1.Coupon) {
 			UnitAmounts: each(d.PriceOverride.UnitAmounts, writeMoney),
 		}}
 	case d.FreeTrial != nil:
-		c.Discount = &discountv1.Coupon_FreeTrial{FreeTrial: &discountv1.FreeTrial{TrialDays: d.FreeTrial.TrialDays}}
+		c.Discount = &discountv1.Coupon_FreeTrial{FreeTrial: &discountv1.FreeTrial{
+			TrialDays:           d.FreeTrial.TrialDays,
+			AdditionalTrialDays: d.FreeTrial.AdditionalTrialDays,
+		}}
 	case d.ShippingOff != nil:
 		c.Discount = &discountv1.Coupon_ShippingOff{ShippingOff: writeShippingOff(d.ShippingOff)}
 	case d.OrderTiers != nil:
@@ -78,6 +89,11 @@ func writeDiscount(d *domain.Discount, c *discountv1.Coupon) {
 			BundleQuantity:  d.BundlePrice.BundleQuantity,
 			Amounts:         each(d.BundlePrice.Amounts, writeMoney),
 			MaxApplications: d.BundlePrice.MaxApplications,
+		}}
+	case d.GiftCards != nil:
+		c.Discount = &discountv1.Coupon_GiftCards{GiftCards: &discountv1.GiftCardProgram{
+			CurrencyCode:      string(d.GiftCards.Currency),
+			RemainderToCredit: d.GiftCards.RemainderToCredit,
 		}}
 	}
 }

@@ -24,7 +24,7 @@ type sourced interface {
 func readSource(r *reader, oneof any, req sourced) domain.Source {
 	switch oneof.(type) {
 	case *discountv1.ValidateCodeRequest_Code, *discountv1.RedeemRequest_Code, *discountv1.ReserveRedemptionRequest_Code:
-		return domain.Source{Code: req.GetCode()}
+		return domain.Source{Code: req.GetCode(), Hash: r.codeHash(req.GetCode())}
 	case *discountv1.ValidateCodeRequest_PromotionCode, *discountv1.RedeemRequest_PromotionCode, *discountv1.ReserveRedemptionRequest_PromotionCode:
 		return domain.Source{PromotionCode: read(r, "promotion_code", req.GetPromotionCode(), domain.ParsePromotionCodeName)}
 	case *discountv1.ValidateCodeRequest_Coupon, *discountv1.RedeemRequest_Coupon, *discountv1.ReserveRedemptionRequest_Coupon:
@@ -40,14 +40,22 @@ type purchase interface {
 	sourced
 	GetCustomer() *discountv1.Customer
 	GetOrder() *discountv1.Order
+	GetContext() discountv1.UseContext
+	GetSubscriptionId() string
+	GetPlanTrialDays() int32
 }
 
 func readPurchase(r *reader, source any, req purchase) domain.ValidateRequest {
-	return domain.ValidateRequest{
-		Source:   readSource(r, source, req),
-		Customer: readCustomer(r, "customer.", req.GetCustomer()),
-		Order:    readOrder(r, "order.", req.GetOrder()),
+	out := domain.ValidateRequest{
+		Source:         readSource(r, source, req),
+		Customer:       readCustomer(r, "customer.", req.GetCustomer()),
+		Order:          readOrder(r, "order.", req.GetOrder()),
+		Context:        readEnum[domain.UseContext](r, "context", req.GetContext()),
+		SubscriptionID: req.GetSubscriptionId(),
+		PlanTrialDays:  req.GetPlanTrialDays(),
 	}
+	out.Check(&r.violations, "")
+	return out
 }
 
 func writeEvaluation(e domain.Evaluation) *discountv1.ValidateCodeResponse {
@@ -56,6 +64,7 @@ func writeEvaluation(e domain.Evaluation) *discountv1.ValidateCodeResponse {
 		Discount:        writeAppliedDiscount(e.Discount),
 		Ineligibilities: each(e.Ineligibilities, writeIneligibility),
 		AsOf:            writeTime(e.AsOf),
+		Exclusive:       e.Exclusive,
 	}
 	if e.Coupon != "" {
 		answer.Coupon = e.Coupon.String()
@@ -83,6 +92,9 @@ func writeRedemption(x domain.Redemption) *discountv1.Redemption {
 		ReleaseTime:       writeTime(x.ReleaseTime),
 		VoidedAmountMinor: x.VoidedAmountMinor,
 		Voids:             each(x.Voids, writeVoid),
+		Context:           writeContext(x.Context),
+
+		SubscriptionDiscount: writeSubscriptionDiscount(&x),
 	}
 	if x.PromotionCode != "" {
 		answer.PromotionCode = domain.PromotionCodeName{Coupon: x.Name.Coupon, ID: x.PromotionCode}.String()
@@ -150,6 +162,8 @@ func writeIneligibility(i domain.Ineligibility) *discountv1.Ineligibility {
 		answer.RetryAfter = durationpb.New(i.RetryAfter)
 	case domain.BudgetInsufficient:
 		answer.Remaining = writeMoney(i.Remaining)
+	case domain.SubscriptionAlreadyDiscounted:
+		answer.Redemption = i.Redemption.String()
 	default: // the others have no parameters
 	}
 	return answer

@@ -254,6 +254,16 @@ func TestARedemptionIsAnsweredWhole(t *testing.T) {
 			{AmountMinor: 100, Reason: "returned", RequestId: "v1", CreateTime: timestamppb.New(aTime.Add(4 * time.Minute))},
 			{AmountMinor: 200, Reason: "lost", RequestId: "v2", CreateTime: timestamppb.New(aTime.Add(5 * time.Minute))},
 		},
+		Context: discountv1.UseContext_USE_CONTEXT_SUBSCRIPTION_CREATE,
+		SubscriptionDiscount: &discountv1.SubscriptionDiscount{
+			SubscriptionId: "sub",
+			Duration:       discountv1.DiscountDuration_DISCOUNT_DURATION_CYCLES,
+			StartTime:      timestamppb.New(aTime.Add(2 * time.Minute)),
+			EndTime:        timestamppb.New(aTime), // with the trial
+			CyclesUsed:     1,
+			CyclesLeft:     new(int64(3)),
+			EndedTime:      timestamppb.New(aTime.Add(6 * time.Minute)),
+		},
 	}
 	everyFieldIsSet(t, want)
 	got := writeRedemption(domain.Redemption{
@@ -278,6 +288,14 @@ func TestARedemptionIsAnsweredWhole(t *testing.T) {
 			{AmountMinor: 100, Reason: "returned", RequestID: "v1", Time: aTime.Add(4 * time.Minute)},
 			{AmountMinor: 200, Reason: "lost", RequestID: "v2", Time: aTime.Add(5 * time.Minute)},
 		},
+		Context: domain.ContextSubscriptionCreate,
+		Subscription: &domain.SubscriptionDiscount{
+			SubscriptionID: "sub",
+			Duration:       domain.DurationCycles,
+			Cycles:         4,
+			Used:           1,
+			EndedTime:      aTime.Add(6 * time.Minute),
+		},
 	})
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Error("(-want +got):\n" + diff)
@@ -289,6 +307,7 @@ func TestARedemptionOfACouponAppliedDirectlyNamesNoCode(t *testing.T) {
 		Name:       "coupons/fall/redemptions/1-abc",
 		State:      discountv1.RedemptionState_REDEMPTION_STATE_VOIDED,
 		CouponEtag: "v1",
+		Context:    discountv1.UseContext_USE_CONTEXT_CHECKOUT,
 	}
 	got := writeRedemption(domain.Redemption{
 		Name:          domain.RedemptionName{Coupon: "fall", ID: "1-abc"},
@@ -336,8 +355,9 @@ func TestWhatABudgetAllowsAndHasSpentIsAnswered(t *testing.T) {
 }
 
 func TestAnEvaluationIsAnsweredWhole(t *testing.T) {
-	valid := writeEvaluation(domain.Evaluation{Coupon: "fall", PromotionCode: "00000000", Discount: &discount, AsOf: aTime})
+	valid := writeEvaluation(domain.Evaluation{Coupon: "fall", PromotionCode: "00000000", Discount: &discount, Exclusive: true, AsOf: aTime})
 	want := &discountv1.ValidateCodeResponse{
+		Exclusive:     true,
 		Valid:         true,
 		Discount:      discountMessage,
 		Coupon:        "coupons/fall",
@@ -420,12 +440,18 @@ func TestEnumsHaveTheNumbersOfTheAPI(t *testing.T) {
 			[]string{"UNSPECIFIED", "ACTIVE", "SCHEDULED", "INACTIVE", "EXPIRED", "EXHAUSTED", "COUPON_INVALID", "SUPERSEDED", "DELETED", "PENDING"},
 		},
 		{
+			discountv1.UseContext(0), numbers(domain.ContextDefault, domain.ContextCheckout, domain.ContextSubscriptionCreate,
+				domain.ContextSubscriptionUpdate, domain.ContextInvoice, domain.ContextCustomer),
+			[]string{"UNSPECIFIED", "CHECKOUT", "SUBSCRIPTION_CREATE", "SUBSCRIPTION_UPDATE", "INVOICE", "CUSTOMER"},
+		},
+		{
 			discountv1.IneligibilityReason(0), numbers[domain.Reason](0, domain.CodeNotFound, domain.CodeMalformed, domain.CodeInactive,
 				domain.NotYetActive, domain.CodeExpired, domain.CouponExpired, domain.CouponDeleted, domain.CodeMaxRedemptionsReached,
 				domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached, domain.PeriodLimitReached, domain.FullyReserved,
 				domain.BudgetExhausted, domain.BudgetInsufficient, domain.CustomerRequired, domain.CustomerMismatch, domain.NotFirstTransaction,
 				domain.OrderRequired, domain.MinimumAmountNotMet, domain.MinimumQuantityNotMet, domain.CurrencyMismatch,
-				domain.NoApplicableItems, domain.GiftBalanceExhausted, domain.MaximumQuantityExceeded),
+				domain.NoApplicableItems, domain.GiftBalanceExhausted, domain.MaximumQuantityExceeded,
+				domain.ContextNotAllowed, domain.SubscriptionAlreadyDiscounted),
 			[]string{
 				"UNSPECIFIED", "CODE_NOT_FOUND", "CODE_MALFORMED", "CODE_INACTIVE",
 				"NOT_YET_ACTIVE", "CODE_EXPIRED", "COUPON_EXPIRED", "COUPON_DELETED", "CODE_MAX_REDEMPTIONS_REACHED",
@@ -433,6 +459,7 @@ func TestEnumsHaveTheNumbersOfTheAPI(t *testing.T) {
 				"BUDGET_EXHAUSTED", "BUDGET_INSUFFICIENT", "CUSTOMER_REQUIRED", "CUSTOMER_MISMATCH", "NOT_FIRST_TRANSACTION",
 				"ORDER_REQUIRED", "MINIMUM_AMOUNT_NOT_MET", "MINIMUM_QUANTITY_NOT_MET", "CURRENCY_MISMATCH",
 				"NO_APPLICABLE_ITEMS", "GIFT_BALANCE_EXHAUSTED", "MAXIMUM_QUANTITY_EXCEEDED",
+				"CONTEXT_NOT_ALLOWED", "SUBSCRIPTION_ALREADY_DISCOUNTED",
 			},
 		},
 	} {

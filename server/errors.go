@@ -118,11 +118,13 @@ var translations = []translation{
 	typed(deleted),
 	typed(wrongState),
 	typed(amountExceeded),
+	typed(noSubscription),
 	typed(tooMany),
 	typed(overloaded),
 	typed(unavailable),
 	refused,
 	sentinel(domain.ErrRequestIDReused, codes.InvalidArgument, ReasonRequestIDReused),
+	sentinel(domain.ErrInvoiceIDReused, codes.InvalidArgument, ReasonInvoiceIDReused),
 	sentinel(domain.ErrAborted, codes.Aborted, ReasonConfigurationChanged),
 	sentinel(context.DeadlineExceeded, codes.DeadlineExceeded, ReasonDeadlineExceeded),
 	sentinel(context.Canceled, codes.Canceled, ReasonCancelled),
@@ -187,7 +189,11 @@ func clip(s string, n int) string {
 }
 
 func notFound(e *domain.NotFoundError) *clientError {
-	return fail(codes.NotFound, notFoundReasons[e.Type], e.Error(), parameters{"name": e.Name},
+	params := parameters{}
+	if e.Name != "" {
+		params["name"] = e.Name
+	}
+	return fail(codes.NotFound, notFoundReasons[e.Type], e.Error(), params,
 		&errdetails.ResourceInfo{ResourceType: string(e.Type), ResourceName: e.Name, Description: e.Error()})
 }
 
@@ -224,6 +230,12 @@ func amountExceeded(e *domain.AmountExceededError) *clientError {
 			Subject:     name,
 			Description: e.Error(),
 		}}})
+}
+
+func noSubscription(e *domain.NoSubscriptionError) *clientError {
+	name := e.Name.String()
+	return fail(codes.FailedPrecondition, ReasonNoSubscription, e.Error(), parameters{"name": name},
+		&errdetails.ResourceInfo{ResourceType: string(domain.RedemptionResource), ResourceName: name, Description: e.Error()})
 }
 
 // tooMany is FAILED_PRECONDITION and not RESOURCE_EXHAUSTED, which clients retry
@@ -265,13 +277,21 @@ func refused(err error, method string) *clientError {
 	}
 	all := each(e.Ineligibilities, writeIneligibility)
 	var detail proto.Message = &discountv1.RedemptionRefused{Ineligibilities: all}
-	if strings.HasPrefix(method, "/"+discountv1.CouponService_ServiceDesc.ServiceName+"/") {
+	if makesCode(method) {
 		detail = &discountv1.PromotionCodeRefused{Ineligibilities: all}
 	}
 	first := all[0]
 	params := ineligibilityParameters(first)
 	return fail(codes.FailedPrecondition, reasonOf(first),
 		first.GetMessage()+andMore(params, len(all)-1, "more_ineligibilities"), params, detail)
+}
+
+// makesCode reports whether what a method refuses is a promotion code, and not a
+// use of one.
+func makesCode(method string) bool {
+	return method == discountv1.CreditService_IssueGiftCard_FullMethodName ||
+		method == discountv1.CreditService_EnableGiftCard_FullMethodName ||
+		strings.HasPrefix(method, "/"+discountv1.CouponService_ServiceDesc.ServiceName+"/")
 }
 
 // reasonOf returns the name of the ineligibility's reason without the prefix that

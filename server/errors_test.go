@@ -38,6 +38,12 @@ const (
 	aSettled  = `name: "coupons/fall/redemptions/1-abc" request_id: "r"`
 	aCode     = `name: "coupons/fall/promotionCodes/00000000"`
 	aVoid     = `name: "coupons/fall/redemptions/1-abc" request_id: "r" amount_minor: 500`
+	anAdjust  = aCode + ` request_id: "r" amount_minor: -500 reason: "returned"`
+	aTransfer = `gift_card: "coupons/fall/promotionCodes/00000000" request_id: "r" customer_id: "c"`
+	anInvoice = `customer_id: "c" invoice_id: "in_1" amount { currency_code: "EUR" amount_minor: 500 }`
+	aBooking  = `customer_id: "c" request_id: "r" amount { currency_code: "EUR" amount_minor: -500 } reason: "returned"`
+	anIssue   = `parent: "coupons/fall" request_id: "r" code: "0123456789ABCDEF" balance { currency_code: "EUR" amount_minor: 500 }`
+	aRenewal  = aSettled + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { quantity: 1 } }`
 	aNewCode  = `parent: "coupons/fall" promotion_code { code: "FALLPROMO" }`
 )
 
@@ -64,6 +70,10 @@ var theErrors = []struct {
 	{"redemption_not_found", "GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, &domain.NotFoundError{
 		Type: domain.RedemptionResource, Name: "coupons/fall/redemptions/1-abc",
 	}},
+	{"gift_card_not_found", "GetGiftCard", aCode, &domain.NotFoundError{
+		Type: domain.GiftCardResource, Name: "coupons/fall/promotionCodes/00000000",
+	}},
+	{"gift_card_not_found_by_code", "GetGiftCard", `code: "0123456789ABCDEF"`, &domain.NotFoundError{Type: domain.GiftCardResource}},
 	{"coupon_already_exists", "CreateCoupon", aCreation, &domain.AlreadyExistsError{
 		Type: domain.CouponResource, Name: "coupons/fall",
 	}},
@@ -95,6 +105,23 @@ var theErrors = []struct {
 	{"redemption_expired", "VoidRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionExpired}},
 	{"redemption_voided", "CommitRedemption", aSettled, &domain.RedemptionStateError{Name: aRedemption, State: domain.RedemptionVoided}},
 	{"amount_exceeded", "VoidRedemption", aVoid, &domain.AmountExceededError{Name: aRedemption, LimitMinor: 499}},
+	{"gift_card_balance_exceeded", "AdjustGiftCard", anAdjust, &domain.AmountExceededError{
+		Name: domain.PromotionCodeName{Coupon: "fall", ID: "00000000"}, LimitMinor: 499,
+	}},
+	{"customer_balance_exceeded", "AdjustCustomerBalance", aBooking, domain.CustomerBalanceExceeded(domain.Money{Currency: "EUR", AmountMinor: 499})},
+	{"balance_full", "TransferToCredit", aTransfer, domain.BalanceFull()},
+	{"gift_card_refused", "TransferToCredit", aTransfer, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
+		{Reason: domain.GiftBalanceExhausted},
+	}}},
+	{"gift_card_creation_refused", "IssueGiftCard", anIssue, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
+		{Reason: domain.CouponDeleted},
+	}}},
+	{"gift_card_code_taken", "IssueGiftCard", anIssue, &domain.AlreadyExistsError{
+		Type: domain.PromotionCodeResource, Name: "coupons/fall/promotionCodes/00001111", Code: "****CDEF",
+	}},
+	{"credit_invoice_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
+	{"no_subscription", "EndDiscount", aSettled, &domain.NoSubscriptionError{Name: aRedemption}},
+	{"invoice_id_reused", "ApplyRenewal", aRenewal, domain.ErrInvoiceIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{
 		What: "promotion codes bound to customers share one code", Limit: 10_000,
 	}},
@@ -114,7 +141,7 @@ var anInstant = time.Date(2026, 1, 31, 23, 59, 59, 999_000_000, time.UTC)
 // everyIneligibility has every reason, with the parameters it has.
 func everyIneligibility() []domain.Ineligibility {
 	var out []domain.Ineligibility
-	for reason := domain.CodeNotFound; reason <= domain.MaximumQuantityExceeded; reason++ {
+	for reason := domain.CodeNotFound; reason <= domain.SubscriptionAlreadyDiscounted; reason++ {
 		i := domain.Ineligibility{Reason: reason}
 		switch reason {
 		case domain.NotYetActive, domain.CodeExpired, domain.CouponExpired:
@@ -134,6 +161,8 @@ func everyIneligibility() []domain.Ineligibility {
 			i.RetryAfter = 15 * time.Minute
 		case domain.BudgetInsufficient:
 			i.Remaining = domain.Money{Currency: "EUR", AmountMinor: 499}
+		case domain.SubscriptionAlreadyDiscounted:
+			i.Redemption = aRedemption
 		}
 		out = append(out, i)
 	}

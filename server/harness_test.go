@@ -218,3 +218,11 @@ func (s *stub) Redemption(ctx context.Context, q domain.RedemptionName) (domain.
 func (s *stub) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
 	return domain.Listing[domain.Redemption]{Next: "further"}, s.called(ctx, q)
 }
+
+func (s *stub) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) (domain.Renewal, error) {
+	return domain.Renewal{Outcome: domain.RenewalNothing}, s.called(ctx, q)
+}
+
+func (s *stub) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+}

@@ -135,6 +135,14 @@ func (m *modelStore) Redemptions(_ context.Context, q domain.RedemptionQuery) (d
 	return step[domain.Listing[domain.Redemption]](m, q)
 }
 
+func (m *modelStore) ApplyRenewal(_ context.Context, q domain.ApplyRenewal) (domain.Renewal, error) {
+	return step[domain.Renewal](m, q)
+}
+
+func (m *modelStore) EndDiscount(_ context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+	return step[domain.Redemption](m, q)
+}
+
 // scenario is a server on a store of its own, and what is said to it in order.
 type scenario struct {
 	*started

@@ -17,6 +17,7 @@ type Reason string
 const (
 	ReasonInvalidArgument  Reason = "INVALID_ARGUMENT"
 	ReasonRequestIDReused  Reason = "REQUEST_ID_REUSED"
+	ReasonInvoiceIDReused  Reason = "INVOICE_ID_REUSED"
 	ReasonDeadlineExceeded Reason = "DEADLINE_EXCEEDED"
 	ReasonCancelled        Reason = "CANCELLED"
 	ReasonInternal         Reason = "INTERNAL"
@@ -24,6 +25,7 @@ const (
 	ReasonCouponNotFound        Reason = "COUPON_NOT_FOUND"
 	ReasonPromotionCodeNotFound Reason = "PROMOTION_CODE_NOT_FOUND"
 	ReasonRedemptionNotFound    Reason = "REDEMPTION_NOT_FOUND"
+	ReasonGiftCardNotFound      Reason = "GIFT_CARD_NOT_FOUND"
 	ReasonCouponAlreadyExists   Reason = "COUPON_ALREADY_EXISTS"
 	ReasonCodeAlreadyActive     Reason = "CODE_ALREADY_ACTIVE"
 	ReasonCouponDeleted         Reason = "COUPON_DELETED"
@@ -36,6 +38,7 @@ const (
 	ReasonRedemptionExpired  Reason = "REDEMPTION_EXPIRED"
 	ReasonRedemptionVoided   Reason = "REDEMPTION_VOIDED"
 	ReasonAmountExceeded     Reason = "AMOUNT_EXCEEDED"
+	ReasonNoSubscription     Reason = "NO_SUBSCRIPTION"
 
 	ReasonServiceLimitReached  Reason = "SERVICE_LIMIT_REACHED"
 	ReasonOverloaded           Reason = "OVERLOADED"
@@ -51,6 +54,7 @@ var (
 		domain.CouponResource:        ReasonCouponNotFound,
 		domain.PromotionCodeResource: ReasonPromotionCodeNotFound,
 		domain.RedemptionResource:    ReasonRedemptionNotFound,
+		domain.GiftCardResource:      ReasonGiftCardNotFound,
 	}
 	alreadyExistsReasons = map[domain.ResourceType]Reason{
 		domain.CouponResource:        ReasonCouponAlreadyExists,

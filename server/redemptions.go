@@ -11,12 +11,15 @@ import (
 )
 
 // redemptionService serves discount.v1.RedemptionService. Its reservations are in
-// reservations.go, its stream in stream.go.
+// reservations.go, its stream in stream.go, what is for subscriptions in
+// subscriptions.go.
 type redemptionService struct {
 	discountv1.UnimplementedRedemptionServiceServer
-	hasher       domain.Hasher
-	redemptions  RedemptionStore
-	reservations ReservationStore
+	hasher        domain.Hasher
+	redemptions   RedemptionStore
+	reservations  ReservationStore
+	subscriptions SubscriptionStore
+	credit        CreditStore
 
 	// message does what one message of a stream asks for, as a call of its own.
 	message func(context.Context, string, func(context.Context) (*discountv1.Redemption, error)) (*discountv1.Redemption, error)

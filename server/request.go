@@ -142,6 +142,15 @@ func (r *reader) email(field, address string) domain.EmailHash {
 	return readIfGiven(r, field, address, r.hasher.HashEmail)
 }
 
+// codeHash returns the keyed hash of a code, or nothing for what is no code.
+func (r *reader) codeHash(text string) domain.CodeHash {
+	code, err := domain.ParseCode(text)
+	if err != nil {
+		return ""
+	}
+	return r.hasher.HashCode(code)
+}
+
 // updateMask sets what the mask names. Fields are all that can be named.
 func (r *reader) updateMask(mask *fieldmaskpb.FieldMask, fields map[string]*bool) {
 	allowed := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")

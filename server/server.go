@@ -135,11 +135,19 @@ func New(config Config) (*Server, error) {
 		activator:      config.Store,
 	})
 	discountv1.RegisterRedemptionServiceServer(s.grpc, &redemptionService{
-		hasher:       config.Hasher,
-		redemptions:  config.Store,
-		reservations: config.Store,
-		message:      s.message,
-		stopping:     s.stopping,
+		hasher:        config.Hasher,
+		redemptions:   config.Store,
+		reservations:  config.Store,
+		subscriptions: config.Store,
+		credit:        config.Store,
+		message:       s.message,
+		stopping:      s.stopping,
+	})
+	discountv1.RegisterCreditServiceServer(s.grpc, &creditService{
+		hasher:    config.Hasher,
+		cards:     config.Store,
+		activator: config.Store,
+		credit:    config.Store,
 	})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

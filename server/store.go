@@ -21,6 +21,10 @@ type Store interface {
 	PromotionCodeActivator
 	RedemptionStore
 	ReservationStore
+	GiftCardStore
+	GiftCardActivator
+	CreditStore
+	SubscriptionStore
 }
 
 // CouponStore keeps coupons.
@@ -61,4 +65,33 @@ type ReservationStore interface {
 	Reserve(context.Context, domain.ReserveRequest) (domain.Redemption, error)
 	Commit(context.Context, domain.CommitRedemption) (domain.Redemption, error)
 	Release(context.Context, domain.ReleaseRedemption) (domain.Redemption, error)
+}
+
+// GiftCardStore keeps gift cards and what is on them.
+type GiftCardStore interface {
+	IssueGiftCard(context.Context, domain.IssueGiftCard) (domain.GiftCardView, error)
+	GiftCard(context.Context, domain.GetGiftCard) (domain.GiftCardView, error)
+	GiftCardTransactions(context.Context, domain.GiftCardTransactionQuery) (domain.Listing[domain.BalanceTransaction], error)
+	AdjustGiftCard(context.Context, domain.AdjustGiftCard) (domain.GiftCardView, error)
+}
+
+// GiftCardActivator decides whether a gift card can be used.
+type GiftCardActivator interface {
+	DisableGiftCard(context.Context, domain.DeactivatePromotionCode) (domain.GiftCardView, error)
+	EnableGiftCard(context.Context, domain.ActivatePromotionCode) (domain.GiftCardView, error)
+}
+
+// CreditStore keeps what customers have of their own.
+type CreditStore interface {
+	TransferToCredit(context.Context, domain.TransferToCredit) (domain.BalanceTransaction, error)
+	CustomerBalance(context.Context, domain.GetCustomerBalance) (domain.CustomerBalance, error)
+	AdjustCustomerBalance(context.Context, domain.AdjustCustomerBalance) (domain.BalanceTransaction, error)
+	ApplyCredit(context.Context, domain.ApplyCredit) (domain.BalanceTransaction, error)
+	CustomerTransactions(context.Context, domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error)
+}
+
+// SubscriptionStore keeps the discounts that go on with subscriptions.
+type SubscriptionStore interface {
+	ApplyRenewal(context.Context, domain.ApplyRenewal) (domain.Renewal, error)
+	EndDiscount(context.Context, domain.EndDiscount) (domain.Redemption, error)
 }

@@ -113,3 +113,55 @@ func (p *pendingStore) Redemption(ctx context.Context, q domain.RedemptionName) 
 func (p *pendingStore) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
 	return later(ctx, p, (*redisstore.Store).Redemptions, q)
 }
+
+func (p *pendingStore) IssueGiftCard(ctx context.Context, q domain.IssueGiftCard) (domain.GiftCardView, error) {
+	return later(ctx, p, (*redisstore.Store).IssueGiftCard, q)
+}
+
+func (p *pendingStore) GiftCard(ctx context.Context, q domain.GetGiftCard) (domain.GiftCardView, error) {
+	return later(ctx, p, (*redisstore.Store).GiftCard, q)
+}
+
+func (p *pendingStore) GiftCardTransactions(ctx context.Context, q domain.GiftCardTransactionQuery) (domain.Listing[domain.BalanceTransaction], error) {
+	return later(ctx, p, (*redisstore.Store).GiftCardTransactions, q)
+}
+
+func (p *pendingStore) AdjustGiftCard(ctx context.Context, q domain.AdjustGiftCard) (domain.GiftCardView, error) {
+	return later(ctx, p, (*redisstore.Store).AdjustGiftCard, q)
+}
+
+func (p *pendingStore) DisableGiftCard(ctx context.Context, q domain.DeactivatePromotionCode) (domain.GiftCardView, error) {
+	return later(ctx, p, (*redisstore.Store).DisableGiftCard, q)
+}
+
+func (p *pendingStore) EnableGiftCard(ctx context.Context, q domain.ActivatePromotionCode) (domain.GiftCardView, error) {
+	return later(ctx, p, (*redisstore.Store).EnableGiftCard, q)
+}
+
+func (p *pendingStore) TransferToCredit(ctx context.Context, q domain.TransferToCredit) (domain.BalanceTransaction, error) {
+	return later(ctx, p, (*redisstore.Store).TransferToCredit, q)
+}
+
+func (p *pendingStore) CustomerBalance(ctx context.Context, q domain.GetCustomerBalance) (domain.CustomerBalance, error) {
+	return later(ctx, p, (*redisstore.Store).CustomerBalance, q)
+}
+
+func (p *pendingStore) AdjustCustomerBalance(ctx context.Context, q domain.AdjustCustomerBalance) (domain.BalanceTransaction, error) {
+	return later(ctx, p, (*redisstore.Store).AdjustCustomerBalance, q)
+}
+
+func (p *pendingStore) ApplyCredit(ctx context.Context, q domain.ApplyCredit) (domain.BalanceTransaction, error) {
+	return later(ctx, p, (*redisstore.Store).ApplyCredit, q)
+}
+
+func (p *pendingStore) CustomerTransactions(ctx context.Context, q domain.CustomerTransactionQuery) (domain.Listing[domain.BalanceTransaction], error) {
+	return later(ctx, p, (*redisstore.Store).CustomerTransactions, q)
+}
+
+func (p *pendingStore) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) (domain.Renewal, error) {
+	return later(ctx, p, (*redisstore.Store).ApplyRenewal, q)
+}
+
+func (p *pendingStore) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+	return later(ctx, p, (*redisstore.Store).EndDiscount, q)
+}

@@ -68,6 +68,7 @@ func RPCs() map[string]protoreflect.MethodDescriptor {
 	for _, file := range []protoreflect.FileDescriptor{
 		discountv1.File_discount_v1_coupon_service_proto,
 		discountv1.File_discount_v1_redemption_service_proto,
+		discountv1.File_discount_v1_credit_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()

@@ -18,7 +18,10 @@ import (
 // All has every RPC with every field that can be wrong. The bounds are
 // those that the API states at its fields.
 func All() []Request {
-	return slices.Concat(couponRequests(), discountRequests(), tierRequests(), promotionCodeRequests(), redemptionRequests())
+	return slices.Concat(
+		couponRequests(), discountRequests(), tierRequests(), promotionCodeRequests(), redemptionRequests(),
+		programRequests(), giftCardRequests(), creditRequests(),
+	)
 }
 
 func couponRequests() []Request {
@@ -112,6 +115,10 @@ func discountRequests() []Request {
 		},
 		{"CreateCoupon", `coupon { free_trial { trial_days: 30 } }`, []Field{
 			{Path: "coupon.free_trial.trial_days", Good: values(1, 730), Bad: values(nil, 0, -1, 731)},
+			{Path: "coupon.free_trial.additional_trial_days", Bad: values(1), Want: "coupon.free_trial.trial_days"},
+		}},
+		{"CreateCoupon", `coupon { free_trial { additional_trial_days: 30 } }`, []Field{
+			{Path: "coupon.free_trial.additional_trial_days", Good: values(1, 730), Bad: values(-1, 731)},
 		}},
 		{"CreateCoupon", `coupon { shipping_off { percent_off { basis_points: 10000 } } }`, []Field{
 			{Path: "coupon.shipping_off.reduction", Bad: missing},
@@ -268,6 +275,10 @@ func redemptionRequests() []Request {
 			},
 			redemptionName(), requestID(true),
 		)},
+		{"ApplyRenewal", settlement + ` invoice { id: "i" issued_at { seconds: 1 } currency_code: "EUR" lines { unit_amount_minor: 1000 quantity: 2 } }`, slices.Concat(
+			invoice(), redemptionName(), requestID(true),
+		)},
+		{"EndDiscount", settlement, slices.Concat(redemptionName(), requestID(true))},
 		{"GetRedemption", `name: "coupons/fall/redemptions/1-abc"`, redemptionName()},
 		{"ListRedemptions", `parent: "coupons/fall"`, slices.Concat(
 			[]Field{
@@ -296,27 +307,51 @@ func source() []Field {
 
 // purchase has the customer and the order.
 func purchase() []Field {
+	return slices.Concat(
+		[]Field{
+			{Path: "customer.id", Good: values(nil, text(255)), Bad: values(text(256), "\x00")},
+			{Path: "customer.email", Good: values(nil, "a@b"), Bad: emails},
+			{Path: "order", Good: missing},
+			{Path: "order.id", Good: values(nil, text(255)), Bad: values(text(256), "a\tb")},
+			{Path: "context", Good: values(nil, 1, 5), Bad: enumOutOfRange},
+			{Path: "subscription_id", Good: values(nil, text(255)), Bad: values(text(256), "\x1f")},
+			{Path: "plan_trial_days", Good: values(nil, 730), Bad: values(-1, 731)},
+		},
+		purchased("order."),
+	)
+}
+
+// invoice is one to renew a discount with.
+func invoice() []Field {
+	return slices.Concat(
+		[]Field{
+			{Path: "invoice", Bad: missing},
+			{Path: "invoice.id", Good: values(text(255)), Bad: values(nil, text(256), "a\tb")},
+			{Path: "invoice.issued_at", Good: values(at(1, 999)), Bad: values(nil, at(-1, 0), at(0, -1))},
+		},
+		purchased("invoice."),
+	)
+}
+
+// purchased is what an order and an invoice have in common.
+func purchased(of string) []Field {
 	line := &discountv1.OrderLine{UnitAmountMinor: 1, Quantity: 1}
 	return []Field{
-		{Path: "customer.id", Good: values(nil, text(255)), Bad: values(text(256), "\x00")},
-		{Path: "customer.email", Good: values(nil, "a@b"), Bad: emails},
-		{Path: "order", Good: missing},
-		{Path: "order.id", Good: values(nil, text(255)), Bad: values(text(256), "a\tb")},
-		{Path: "order.currency_code", Good: values("JPY", "KWD"), Bad: badCurrencies},
-		{Path: "order.lines", Good: values(list(200, line)), Bad: values(nil, list(201, line))},
-		{Path: "order.lines[0].id", Good: values(nil, text(64)), Bad: values(text(65), "\n")},
-		{Path: "order.lines", Bad: values([]proto.Message{
+		{Path: of + "currency_code", Good: values("JPY", "KWD"), Bad: badCurrencies},
+		{Path: of + "lines", Good: values(list(200, line)), Bad: values(nil, list(201, line))},
+		{Path: of + "lines[0].id", Good: values(nil, text(64)), Bad: values(text(65), "\n")},
+		{Path: of + "lines", Bad: values([]proto.Message{
 			&discountv1.OrderLine{Id: "a", Quantity: 1}, &discountv1.OrderLine{Id: "a", Quantity: 1},
-		}), Want: "order.lines[1].id"},
-		{Path: "order.lines[0].product_id", Good: values(nil, text(255)), Bad: values(text(256), "\n")},
-		{Path: "order.lines[0].category_ids", Good: values(nil, names(50)), Bad: values(names(51))},
-		{Path: "order.lines[0].category_ids[0]", Good: values(text(255)), Bad: values("", text(256), "\n")},
-		{Path: "order.lines[0].unit_amount_minor", Good: values(0, maxAmount/2), Bad: values(-1, maxAmount+1, -1<<63, 1<<63-1), Also: []string{"order.lines[0].min_unit_amount_minor", "order.lines"}},
-		{Path: "order.lines[0].unit_amount_minor", Bad: values(maxAmount/2 + 1), Want: "order.lines"},
-		{Path: "order.lines[0].quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001, -1<<63, 1<<63-1), Also: []string{"order.lines"}},
-		{Path: "order.lines[0].min_unit_amount_minor", Good: values(nil, 1000), Bad: values(-1, 1001)},
-		{Path: "order.shipping_amount_minor", Good: values(nil, 1, maxAmount-2000), Bad: values(-1, maxAmount+1)},
-		{Path: "order.shipping_amount_minor", Bad: values(maxAmount - 1999), Want: "order.lines"},
+		}), Want: of + "lines[1].id"},
+		{Path: of + "lines[0].product_id", Good: values(nil, text(255)), Bad: values(text(256), "\n")},
+		{Path: of + "lines[0].category_ids", Good: values(nil, names(50)), Bad: values(names(51))},
+		{Path: of + "lines[0].category_ids[0]", Good: values(text(255)), Bad: values("", text(256), "\n")},
+		{Path: of + "lines[0].unit_amount_minor", Good: values(0, maxAmount/2), Bad: values(-1, maxAmount+1, -1<<63, 1<<63-1), Also: []string{of + "lines[0].min_unit_amount_minor", of + "lines"}},
+		{Path: of + "lines[0].unit_amount_minor", Bad: values(maxAmount/2 + 1), Want: of + "lines"},
+		{Path: of + "lines[0].quantity", Good: values(1, 1_000_000), Bad: values(nil, -1, 1_000_001, -1<<63, 1<<63-1), Also: []string{of + "lines"}},
+		{Path: of + "lines[0].min_unit_amount_minor", Good: values(nil, 1000), Bad: values(-1, 1001)},
+		{Path: of + "shipping_amount_minor", Good: values(nil, 1, maxAmount-2000), Bad: values(-1, maxAmount+1)},
+		{Path: of + "shipping_amount_minor", Bad: values(maxAmount - 1999), Want: of + "lines"},
 	}
 }
 

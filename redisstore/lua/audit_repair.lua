@@ -61,8 +61,8 @@ local function code_fields(code)
   if codes[code] == nil then
     local text = redis.call('HGET', promotions .. ':' .. string.sub(code, 1, 4), string.sub(code, 5)) or ''
     local p = {}
-    p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires =
-      string.match(text, '^(%u),(%w*),(%d+),([^,]*),([^,]*),([^,]*),([^,]*),([^,]*)$')
+    p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves =
+      string.match(text, '^(%u),(%w*),(%d+),([^,]*),([^,]*),([^,]*),([^,]*),([^,]*),?(%d*),?(%d*)$')
     codes[code] = p.state and p or false
   end
   return codes[code] or nil

@@ -3,8 +3,8 @@
 
 -- redeem decides up to 500 redemptions and reservations of one coupon, in the order
 -- given. The number of Redis calls grows with the number of different buckets of
--- promotion codes among them, of pages of the ledger that they fill, of replays and
--- of currencies, and with nothing else. Each is decided as if it were alone: all of
+-- promotion codes among them, of pages of the ledger that they fill, of replays, of
+-- claims and of currencies, and with nothing else. Each is decided as if it were alone: all of
 -- its limits are taken, or none.
 --
 -- The rules were evaluated outside at the versions given; here is decided only
@@ -12,16 +12,23 @@
 -- room below every limit. One that would be refused while reservations that are
 -- due have yet to be ended is to be sent again.
 --
+-- Of a gift card is granted what its balance covers; "redeemed" then says the amount
+-- after the position if it is less than was asked for.
+--
 -- A due time makes it a reservation until then. The keys of the ledger's pages and
 -- of the buckets follow from positions and ids and are derived under the same tag.
+--
+-- What is for a subscription comes with the token of a claim to it, which another
+-- request may have declared dead: then nothing is made with it.
 -- USES     promotion books ledger holds
--- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (request coupon_version code code_version identity identity due_ms periods currency amount scoped_amount record)...
+-- KEYS     head requests customers holds ledger promotions subscriptions
+-- ARGV     page_size now_ms (request coupon_version code code_version identity identity due_ms periods currency amount scoped_amount claim record)...
 -- OUTCOMES decided absent broken oversized
 -- EACH     redeemed replay reused stale limit again
-local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local head, requests, customers, holds = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ledger, promotions, subscriptions = KEYS[5], KEYS[6], KEYS[7]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 12
+local FIRST, STRIDE = 2, 13
 local n = (#ARGV - FIRST) / STRIDE
 -- Lua passes on no more than some 8,000 values at once: a write would fail.
 if n > 500 then
@@ -34,7 +41,7 @@ local function operation(i)
     request = ARGV[a + 1], coupon_version = ARGV[a + 2], code = ARGV[a + 3], code_version = ARGV[a + 4],
     identities = books_identities(ARGV[a + 5], ARGV[a + 6]), due = ARGV[a + 7],
     periods = books_periods(ARGV[a + 8]), currency = ARGV[a + 9], amount = tonumber(ARGV[a + 10]),
-    scoped = tonumber(ARGV[a + 11]), record = ARGV[a + 12],
+    scoped = tonumber(ARGV[a + 11]), claim = ARGV[a + 12], record = ARGV[a + 13],
   }
 end
 
@@ -88,20 +95,29 @@ local function decide(o)
   if o.coupon_version ~= b.version or (o.code ~= '' and books_code(b, o.code).version ~= o.code_version) then
     return 'stale', ''
   end
-  local short, left = books_budget(b, o.currency, o.amount, o.scoped)
-  local reached = books_limits(b, o.code, o.identities, o.periods) .. short
+  if o.claim ~= '' and redis.call('HEXISTS', subscriptions, 'x' .. o.claim) == 1 then
+    return 'stale', ''
+  end
+  local granted, gone = books_card(b, o.code, o.amount)
+  local short, left = books_budget(b, o.currency, granted, o.scoped)
+  local reached = books_limits(b, o.code, o.identities, o.periods) .. short .. gone
+  if (reached ~= '' or granted < o.amount) and holds_are_due(b, now) then
+    return 'again', ''
+  end
   if reached ~= '' then
-    if holds_are_due(b, now) then
-      return 'again', ''
-    end
     return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
   end
   local reserve = o.due ~= ''
   books_add(b, o.code, o.identities, o.periods, reserve and 0 or 1, reserve and 1 or 0)
-  books_spend(b, o.currency, o.amount, o.scoped)
+  books_spend(b, o.currency, granted, o.scoped)
   b.length = b.length + 1
-  local position = string.format('%d', b.length)
-  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. o.record
+  local position, as_asked, text = string.format('%d', b.length), granted == o.amount, o.record
+  if o.code ~= '' and books_code(b, o.code).balance then
+    local voided, rest = string.match(text, '^%d+\t(%d+)\t(.*)$')
+    text = string.format('%.0f\t%s\t%s', granted, voided, rest)
+    books_pay(b, o.code, -granted, b.length, rest)
+  end
+  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. text
   if reserve then
     new_holds[#new_holds + 1] = o.due
     new_holds[#new_holds + 1] = position
@@ -112,7 +128,7 @@ local function decide(o)
   seen[o.request] = position
   new_requests[#new_requests + 1] = o.request
   new_requests[#new_requests + 1] = position
-  return 'redeemed', position
+  return 'redeemed', as_asked and position or string.format('%s %.0f', position, granted)
 end
 
 local out = { 'decided' }

@@ -1,25 +1,26 @@
 -- Copyright 2026 The discountd Authors
 -- SPDX-License-Identifier: Apache-2.0
 
--- settle decides commits, releases and voids of redemptions of one
--- coupon, in the order given. Each is decided as if it were alone.
+-- settle decides commits, releases and voids of redemptions of one coupon, and ends
+-- of their discounts, in the order given. Each is decided as if it were alone.
 --
 -- C commits a reservation, for the amount given or all of it; one that has expired
--- takes its capacity again if there is room. L releases a reservation; one that is
--- released or expired already stays as it is. V voids a redemption, in whole or by
--- the amount given; voiding all that is left is voiding the whole, which gives the
--- use back. What refuses a commit says which versions of the coupon and of the
--- promotion code it was held against. Each says which request made the redemption,
--- so that a record that is another's, in a store that was set back, is not taken for
--- it.
+-- takes its capacity again if there is room, but not its subscription. E ends the
+-- discount of a subscription; one that has ended stays as it is. L releases a
+-- reservation; one that is released or expired already stays as it is. V voids a
+-- redemption, in whole or by the amount given; voiding all that is left is voiding the
+-- whole, which gives the use back. What refuses a commit says which versions of the
+-- coupon and of the promotion code it was held against. Each says which request made
+-- the redemption, so that a record that is another's, in a store that was set back, is
+-- not taken for it.
 --
 -- Each reads and writes its record, of which Redis can do only one in a call; the
 -- number of other Redis calls grows as that of redeem does.
--- USES     promotion books ledger holds
+-- USES     promotion books ledger holds subscription
 -- KEYS     head requests customers holds ledger promotions
 -- ARGV     page_size now_ms (kind request fingerprint position made_by identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled replay reused state amount limit again unknown
+-- EACH     settled paid replay reused state amount limit again unknown
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local page_size, now = tonumber(ARGV[1]), ARGV[2]
 local FIRST, STRIDE = 2, 10
@@ -72,6 +73,9 @@ function settle.C(o, r)
   if r.state ~= 'H' and r.state ~= 'E' then
     return 'state', ''
   end
+  if r.state == 'E' and subscription_read(r) then
+    return 'state', '' -- its subscription may have another discount by now
+  end
   if amount > granted then
     return 'amount', amount_text(granted)
   end
@@ -81,6 +85,9 @@ function settle.C(o, r)
   if r.state == 'E' then
     local short, left = books_budget(b, is.currency, is.total, is.scoped)
     local reached = books_limits(b, is.code, is.identities, is.periods) .. short
+    if books_card(b, is.code, is.total) < is.total then
+      reached = reached .. 'G'
+    end
     if b.state ~= 'A' then
       reached = reached .. 'D'
     end
@@ -92,10 +99,12 @@ function settle.C(o, r)
     end
     books_add(b, is.code, is.identities, is.periods, 1, 0)
     books_spend(b, is.currency, is.total, is.scoped)
+    books_pay(b, is.code, -is.total, o.position, r.rest)
   else
     r.was_held = true
     books_add(b, is.code, is.identities, is.periods, 1, -1)
     books_spend(b, is.currency, is.total - was.total, is.scoped - was.scoped)
+    books_pay(b, is.code, was.total - is.total, o.position, r.rest)
   end
   r.state, r.rest = 'R', r.rest .. '\t' .. o.note
 end
@@ -111,6 +120,7 @@ function settle.L(o, r)
   r.was_held = true
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
+  books_pay(b, t.code, t.total, o.position, r.rest)
   r.state, r.rest = 'L', r.rest .. '\t' .. o.note
 end
 
@@ -126,11 +136,23 @@ function settle.V(o, r)
   r.voided = amount_text(tonumber(r.voided) + amount)
   local is = ledger_taken(r)
   books_spend(b, was.currency, is.total - was.total, is.scoped - was.scoped)
+  books_pay(b, was.code, was.total - is.total, o.position, r.rest)
   if is.total == 0 then
     books_add(b, was.code, o.identities, was.periods, -1, 0)
     r.state = 'V'
   end
   r.rest = table.concat({ r.rest, '\t', o.note, '\31', amount_text(amount), '\31', o.detail })
+end
+
+function settle.E(_, r)
+  local d = subscription_read(r)
+  if not d or (r.state ~= 'R' and r.state ~= 'V') then
+    return 'state', ''
+  end
+  if d.ended == '' then
+    d.ended = now
+    subscription_write(r, d)
+  end
 end
 
 local function decide(o)
@@ -165,6 +187,10 @@ local function decide(o)
   new_requests[#new_requests + 1] = mine
   if r.was_held then
     ended[#ended + 1] = o.position
+  end
+  local code = ledger_taken(r).code
+  if code ~= '' and books_code(b, code).balance then
+    return 'paid', text -- with a gift card
   end
   return 'settled', text
 end

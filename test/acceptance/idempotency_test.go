@@ -136,6 +136,7 @@ func fullRequest() *discountv1.RedeemRequest {
 		RequestId: "the-one",
 		Source:    &discountv1.RedeemRequest_Code{Code: "FALL"},
 		Customer:  &discountv1.Customer{Id: "alice", Email: "alice@example.com"},
+		Context:   discountv1.UseContext_USE_CONTEXT_SUBSCRIPTION_CREATE, SubscriptionId: "sub-1", PlanTrialDays: 7,
 		Order: &discountv1.Order{
 			Id: "order-1", CurrencyCode: "EUR", ShippingAmountMinor: 490,
 			Lines: []*discountv1.OrderLine{
@@ -241,8 +242,12 @@ func another(f protoreflect.FieldDescriptor, v protoreflect.Value) protoreflect.
 	switch x := v.Interface().(type) {
 	case string:
 		return protoreflect.ValueOfString("x" + x)
+	case int32:
+		return protoreflect.ValueOfInt32(x + 1)
 	case int64:
 		return protoreflect.ValueOfInt64(x + 1)
+	case protoreflect.EnumNumber: // not the unspecified one
+		return protoreflect.ValueOfEnum(x%protoreflect.EnumNumber(f.Enum().Values().Len()-1) + 1)
 	case bool:
 		return protoreflect.ValueOfBool(!x)
 	default:
@@ -280,7 +285,7 @@ func TestOneRequestIDWithAnotherRequestIsRefusedWhateverFieldDiffers(t *testing.
 			}
 		})
 	}
-	for _, path := range []string{"code", "promotion_code", "coupon", "customer.id", "customer.email", "order.lines[1].quantity", "order"} {
+	for _, path := range []string{"code", "promotion_code", "coupon", "customer.id", "customer.email", "order.lines[1].quantity", "order", "context", "subscription_id", "plan_trial_days"} {
 		if !tried[path] {
 			t.Errorf("%s was not tried", path)
 		}

@@ -126,6 +126,7 @@ func TestDiscountIsKeptAsItWasRedeemed(t *testing.T) {
 			RoundingScope: discountv1.RoundingScope_ROUNDING_SCOPE_ORDER,
 		},
 		CreateTime: redeemed.GetCreateTime(), CouponEtag: c.GetEtag(), PromotionCodeEtag: p.GetEtag(),
+		Context: discountv1.UseContext_USE_CONTEXT_CHECKOUT,
 	}
 	if diff := cmp.Diff(want, redeemed, protocmp.Transform()); diff != "" {
 		t.Errorf("redeemed (-want +got):\n%s", diff)

@@ -25,7 +25,20 @@ const (
 	quantityTooSmall    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_MINIMUM_QUANTITY_NOT_MET
 	quantityTooLarge    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED
 	currencyMismatch    = discountv1.IneligibilityReason_INELIGIBILITY_REASON_CURRENCY_MISMATCH
+	giftCardSpent       = discountv1.IneligibilityReason_INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED
 	noApplicableItems   = discountv1.IneligibilityReason_INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS
+	budgetExhausted     = discountv1.IneligibilityReason_INELIGIBILITY_REASON_BUDGET_EXHAUSTED
+	budgetInsufficient  = discountv1.IneligibilityReason_INELIGIBILITY_REASON_BUDGET_INSUFFICIENT
+	contextNotAllowed   = discountv1.IneligibilityReason_INELIGIBILITY_REASON_CONTEXT_NOT_ALLOWED
+	alreadyDiscounted   = discountv1.IneligibilityReason_INELIGIBILITY_REASON_SUBSCRIPTION_ALREADY_DISCOUNTED
+
+	applied     = discountv1.RenewalOutcome_RENEWAL_OUTCOME_APPLIED
+	nothingDue  = discountv1.RenewalOutcome_RENEWAL_OUTCOME_NOTHING
+	hasEnded    = discountv1.RenewalOutcome_RENEWAL_OUTCOME_ENDED
+	isOnce      = discountv1.DiscountDuration_DISCOUNT_DURATION_ONCE
+	isRepeating = discountv1.DiscountDuration_DISCOUNT_DURATION_REPEATING
+	isForever   = discountv1.DiscountDuration_DISCOUNT_DURATION_FOREVER
+	isInCycles  = discountv1.DiscountDuration_DISCOUNT_DURATION_CYCLES
 
 	active        = discountv1.PromotionCodeStatus_PROMOTION_CODE_STATUS_ACTIVE
 	scheduled     = discountv1.PromotionCodeStatus_PROMOTION_CODE_STATUS_SCHEDULED

@@ -183,7 +183,10 @@ func line(product string, unitMinor, quantity int64) *discountv1.OrderLine {
 
 // validation asks whether a redemption would succeed.
 func validation(r *discountv1.RedeemRequest) *discountv1.ValidateCodeRequest {
-	v := &discountv1.ValidateCodeRequest{Customer: r.GetCustomer(), Order: r.GetOrder()}
+	v := &discountv1.ValidateCodeRequest{
+		Customer: r.GetCustomer(), Order: r.GetOrder(),
+		Context: r.GetContext(), SubscriptionId: r.GetSubscriptionId(), PlanTrialDays: r.GetPlanTrialDays(),
+	}
 	switch source := r.GetSource().(type) {
 	case *discountv1.RedeemRequest_Code:
 		v.Source = &discountv1.ValidateCodeRequest_Code{Code: source.Code}

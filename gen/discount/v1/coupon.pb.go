@@ -278,6 +278,7 @@ type Coupon struct {
 	//	*Coupon_BuyXGetY
 	//	*Coupon_GroupAmountOff
 	//	*Coupon_BundlePrice
+	//	*Coupon_GiftCards
 	Discount isCoupon_Discount `protobuf_oneof:"discount"`
 	// Which lines of an order are eligible. Unset means all of them.
 	AppliesTo *AppliesTo `protobuf:"bytes,20,opt,name=applies_to,json=appliesTo,proto3" json:"applies_to,omitempty"`
@@ -289,8 +290,8 @@ type Coupon struct {
 	Allocation Allocation `protobuf:"varint,23,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
 	// Over what a percentage is rounded. Unset means ORDER.
 	RoundingScope RoundingScope `protobuf:"varint,24,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
-	// For how long a subscription keeps the discount. Unset means ONCE. Stored
-	// and returned for the billing system.
+	// For how long a subscription keeps the discount: `SubscriptionDiscount`. Unset
+	// means ONCE.
 	Duration DiscountDuration `protobuf:"varint,30,opt,name=duration,proto3,enum=discount.v1.DiscountDuration" json:"duration,omitempty"`
 	// The number of months of a REPEATING duration, 1 to 1,200; refused with any
 	// other.
@@ -298,6 +299,9 @@ type Coupon struct {
 	// The number of billing cycles of a CYCLES duration, 1 to 10,000; refused
 	// with any other.
 	DurationInCycles *int32 `protobuf:"varint,32,opt,name=duration_in_cycles,json=durationInCycles,proto3,oneof" json:"duration_in_cycles,omitempty"`
+	// Whether it is not to be combined with others. Kept and returned for the caller:
+	// one redemption never combines coupons.
+	Exclusive bool `protobuf:"varint,33,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	// How often the coupon can be redeemed in total, over all codes: 1 or more.
 	// Unset means without limit. A limit below what is used stops further
 	// redemption and changes nothing else.
@@ -485,6 +489,15 @@ func (x *Coupon) GetBundlePrice() *BundlePrice {
 	return nil
 }
 
+func (x *Coupon) GetGiftCards() *GiftCardProgram {
+	if x != nil {
+		if x, ok := x.Discount.(*Coupon_GiftCards); ok {
+			return x.GiftCards
+		}
+	}
+	return nil
+}
+
 func (x *Coupon) GetAppliesTo() *AppliesTo {
 	if x != nil {
 		return x.AppliesTo
@@ -539,6 +552,13 @@ func (x *Coupon) GetDurationInCycles() int32 {
 		return *x.DurationInCycles
 	}
 	return 0
+}
+
+func (x *Coupon) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
 }
 
 func (x *Coupon) GetMaxRedemptions() int64 {
@@ -686,6 +706,11 @@ type Coupon_BundlePrice struct {
 	BundlePrice *BundlePrice `protobuf:"bytes,12,opt,name=bundle_price,json=bundlePrice,proto3,oneof"`
 }
 
+type Coupon_GiftCards struct {
+	// What is due, from the balances of gift cards.
+	GiftCards *GiftCardProgram `protobuf:"bytes,13,opt,name=gift_cards,json=giftCards,proto3,oneof"`
+}
+
 func (*Coupon_PercentOff) isCoupon_Discount() {}
 
 func (*Coupon_AmountOff) isCoupon_Discount() {}
@@ -705,6 +730,8 @@ func (*Coupon_BuyXGetY) isCoupon_Discount() {}
 func (*Coupon_GroupAmountOff) isCoupon_Discount() {}
 
 func (*Coupon_BundlePrice) isCoupon_Discount() {}
+
+func (*Coupon_GiftCards) isCoupon_Discount() {}
 
 // Budget bounds how much a coupon takes off in one currency, over all
 // redemptions, reservations included.
@@ -864,7 +891,7 @@ var File_discount_v1_coupon_proto protoreflect.FileDescriptor
 
 const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\n" +
-	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x0f\n" +
+	"\x18discount/v1/coupon.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x17discount/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x10\n" +
 	"\x06Coupon\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12:\n" +
@@ -883,7 +910,9 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\vbuy_x_get_y\x18\n" +
 	" \x01(\v2\x15.discount.v1.BuyXGetYH\x00R\bbuyXGetY\x12G\n" +
 	"\x10group_amount_off\x18\v \x01(\v2\x1b.discount.v1.GroupAmountOffH\x00R\x0egroupAmountOff\x12=\n" +
-	"\fbundle_price\x18\f \x01(\v2\x18.discount.v1.BundlePriceH\x00R\vbundlePrice\x125\n" +
+	"\fbundle_price\x18\f \x01(\v2\x18.discount.v1.BundlePriceH\x00R\vbundlePrice\x12=\n" +
+	"\n" +
+	"gift_cards\x18\r \x01(\v2\x1c.discount.v1.GiftCardProgramH\x00R\tgiftCards\x125\n" +
 	"\n" +
 	"applies_to\x18\x14 \x01(\v2\x16.discount.v1.AppliesToR\tappliesTo\x12<\n" +
 	"\n" +
@@ -896,7 +925,8 @@ const file_discount_v1_coupon_proto_rawDesc = "" +
 	"\x0erounding_scope\x18\x18 \x01(\x0e2\x1a.discount.v1.RoundingScopeR\rroundingScope\x129\n" +
 	"\bduration\x18\x1e \x01(\x0e2\x1d.discount.v1.DiscountDurationR\bduration\x121\n" +
 	"\x12duration_in_months\x18\x1f \x01(\x05H\x01R\x10durationInMonths\x88\x01\x01\x121\n" +
-	"\x12duration_in_cycles\x18  \x01(\x05H\x02R\x10durationInCycles\x88\x01\x01\x12,\n" +
+	"\x12duration_in_cycles\x18  \x01(\x05H\x02R\x10durationInCycles\x88\x01\x01\x12\x1c\n" +
+	"\texclusive\x18! \x01(\bR\texclusive\x12,\n" +
 	"\x0fmax_redemptions\x18( \x01(\x03H\x03R\x0emaxRedemptions\x88\x01\x01\x12D\n" +
 	"\x1cmax_redemptions_per_customer\x18) \x01(\x03H\x04R\x19maxRedemptionsPerCustomer\x88\x01\x01\x12=\n" +
 	"\rperiod_limits\x18- \x03(\v2\x18.discount.v1.PeriodLimitR\fperiodLimits\x12-\n" +
@@ -985,13 +1015,14 @@ var file_discount_v1_coupon_proto_goTypes = []any{
 	(*BuyXGetY)(nil),              // 15: discount.v1.BuyXGetY
 	(*GroupAmountOff)(nil),        // 16: discount.v1.GroupAmountOff
 	(*BundlePrice)(nil),           // 17: discount.v1.BundlePrice
-	(*AppliesTo)(nil),             // 18: discount.v1.AppliesTo
-	(*OrderConditions)(nil),       // 19: discount.v1.OrderConditions
-	(*DiscountCaps)(nil),          // 20: discount.v1.DiscountCaps
-	(Allocation)(0),               // 21: discount.v1.Allocation
-	(RoundingScope)(0),            // 22: discount.v1.RoundingScope
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*Money)(nil),                 // 24: discount.v1.Money
+	(*GiftCardProgram)(nil),       // 18: discount.v1.GiftCardProgram
+	(*AppliesTo)(nil),             // 19: discount.v1.AppliesTo
+	(*OrderConditions)(nil),       // 20: discount.v1.OrderConditions
+	(*DiscountCaps)(nil),          // 21: discount.v1.DiscountCaps
+	(Allocation)(0),               // 22: discount.v1.Allocation
+	(RoundingScope)(0),            // 23: discount.v1.RoundingScope
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*Money)(nil),                 // 25: discount.v1.Money
 }
 var file_discount_v1_coupon_proto_depIdxs = []int32{
 	8,  // 0: discount.v1.Coupon.percent_off:type_name -> discount.v1.PercentOff
@@ -1004,28 +1035,29 @@ var file_discount_v1_coupon_proto_depIdxs = []int32{
 	15, // 7: discount.v1.Coupon.buy_x_get_y:type_name -> discount.v1.BuyXGetY
 	16, // 8: discount.v1.Coupon.group_amount_off:type_name -> discount.v1.GroupAmountOff
 	17, // 9: discount.v1.Coupon.bundle_price:type_name -> discount.v1.BundlePrice
-	18, // 10: discount.v1.Coupon.applies_to:type_name -> discount.v1.AppliesTo
-	19, // 11: discount.v1.Coupon.conditions:type_name -> discount.v1.OrderConditions
-	20, // 12: discount.v1.Coupon.caps:type_name -> discount.v1.DiscountCaps
-	21, // 13: discount.v1.Coupon.allocation:type_name -> discount.v1.Allocation
-	22, // 14: discount.v1.Coupon.rounding_scope:type_name -> discount.v1.RoundingScope
-	1,  // 15: discount.v1.Coupon.duration:type_name -> discount.v1.DiscountDuration
-	6,  // 16: discount.v1.Coupon.period_limits:type_name -> discount.v1.PeriodLimit
-	5,  // 17: discount.v1.Coupon.budgets:type_name -> discount.v1.Budget
-	23, // 18: discount.v1.Coupon.starts_at:type_name -> google.protobuf.Timestamp
-	23, // 19: discount.v1.Coupon.redeem_by:type_name -> google.protobuf.Timestamp
-	7,  // 20: discount.v1.Coupon.metadata:type_name -> discount.v1.Coupon.MetadataEntry
-	0,  // 21: discount.v1.Coupon.state:type_name -> discount.v1.CouponState
-	23, // 22: discount.v1.Coupon.create_time:type_name -> google.protobuf.Timestamp
-	23, // 23: discount.v1.Coupon.update_time:type_name -> google.protobuf.Timestamp
-	24, // 24: discount.v1.Budget.limit:type_name -> discount.v1.Money
-	2,  // 25: discount.v1.Budget.policy:type_name -> discount.v1.BudgetPolicy
-	3,  // 26: discount.v1.PeriodLimit.period:type_name -> discount.v1.Period
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 10: discount.v1.Coupon.gift_cards:type_name -> discount.v1.GiftCardProgram
+	19, // 11: discount.v1.Coupon.applies_to:type_name -> discount.v1.AppliesTo
+	20, // 12: discount.v1.Coupon.conditions:type_name -> discount.v1.OrderConditions
+	21, // 13: discount.v1.Coupon.caps:type_name -> discount.v1.DiscountCaps
+	22, // 14: discount.v1.Coupon.allocation:type_name -> discount.v1.Allocation
+	23, // 15: discount.v1.Coupon.rounding_scope:type_name -> discount.v1.RoundingScope
+	1,  // 16: discount.v1.Coupon.duration:type_name -> discount.v1.DiscountDuration
+	6,  // 17: discount.v1.Coupon.period_limits:type_name -> discount.v1.PeriodLimit
+	5,  // 18: discount.v1.Coupon.budgets:type_name -> discount.v1.Budget
+	24, // 19: discount.v1.Coupon.starts_at:type_name -> google.protobuf.Timestamp
+	24, // 20: discount.v1.Coupon.redeem_by:type_name -> google.protobuf.Timestamp
+	7,  // 21: discount.v1.Coupon.metadata:type_name -> discount.v1.Coupon.MetadataEntry
+	0,  // 22: discount.v1.Coupon.state:type_name -> discount.v1.CouponState
+	24, // 23: discount.v1.Coupon.create_time:type_name -> google.protobuf.Timestamp
+	24, // 24: discount.v1.Coupon.update_time:type_name -> google.protobuf.Timestamp
+	25, // 25: discount.v1.Budget.limit:type_name -> discount.v1.Money
+	2,  // 26: discount.v1.Budget.policy:type_name -> discount.v1.BudgetPolicy
+	3,  // 27: discount.v1.PeriodLimit.period:type_name -> discount.v1.Period
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_coupon_proto_init() }
@@ -1046,6 +1078,7 @@ func file_discount_v1_coupon_proto_init() {
 		(*Coupon_BuyXGetY)(nil),
 		(*Coupon_GroupAmountOff)(nil),
 		(*Coupon_BundlePrice)(nil),
+		(*Coupon_GiftCards)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -411,10 +411,12 @@ func (x *PriceOverride) GetUnitAmounts() []*Money {
 // with no caps.
 type FreeTrial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 730 days.
-	TrialDays     int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The whole trial, 1 to 730 days; a plan's own that is longer stays.
+	TrialDays int32 `protobuf:"varint,1,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
+	// Days on top of the plan's own trial, 1 to 730, in place of `trial_days`.
+	AdditionalTrialDays int32 `protobuf:"varint,2,opt,name=additional_trial_days,json=additionalTrialDays,proto3" json:"additional_trial_days,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *FreeTrial) Reset() {
@@ -450,6 +452,13 @@ func (*FreeTrial) Descriptor() ([]byte, []int) {
 func (x *FreeTrial) GetTrialDays() int32 {
 	if x != nil {
 		return x.TrialDays
+	}
+	return 0
+}
+
+func (x *FreeTrial) GetAdditionalTrialDays() int32 {
+	if x != nil {
+		return x.AdditionalTrialDays
 	}
 	return 0
 }
@@ -1101,6 +1110,69 @@ func (x *BundlePrice) GetMaxApplications() int64 {
 	return 0
 }
 
+// GiftCardProgram makes a coupon a program of gift cards: promotion codes that hold
+// a balance each. A redemption takes what is due, shipping included, and never more
+// than is left; what is left stays on the card. The coupon can have no limits, no
+// budgets, no caps, no conditions, and no scope.
+type GiftCardProgram struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The currency of all cards of the program, ISO 4217. Orders in any other are
+	// refused as CURRENCY_MISMATCH.
+	CurrencyCode string `protobuf:"bytes,1,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	// Whether what is left on a card becomes the customer's credit when the card is
+	// redeemed, or a reservation of it committed: on a card that is bound to a
+	// customer, and on any card in the contexts SUBSCRIPTION_CREATE,
+	// SUBSCRIPTION_UPDATE and INVOICE. On a subscription a card is no discount that
+	// goes on: it pays where it is redeemed.
+	RemainderToCredit bool `protobuf:"varint,2,opt,name=remainder_to_credit,json=remainderToCredit,proto3" json:"remainder_to_credit,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *GiftCardProgram) Reset() {
+	*x = GiftCardProgram{}
+	mi := &file_discount_v1_discount_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GiftCardProgram) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GiftCardProgram) ProtoMessage() {}
+
+func (x *GiftCardProgram) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_discount_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GiftCardProgram.ProtoReflect.Descriptor instead.
+func (*GiftCardProgram) Descriptor() ([]byte, []int) {
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GiftCardProgram) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
+}
+
+func (x *GiftCardProgram) GetRemainderToCredit() bool {
+	if x != nil {
+		return x.RemainderToCredit
+	}
+	return false
+}
+
 // AppliesTo selects the order lines a rule is about. An empty list selects
 // everything; what is excluded stays excluded whatever else selects it. Names
 // are 1 to 255 characters, matched exactly; none is included and excluded.
@@ -1127,7 +1199,7 @@ type AppliesTo struct {
 
 func (x *AppliesTo) Reset() {
 	*x = AppliesTo{}
-	mi := &file_discount_v1_discount_proto_msgTypes[13]
+	mi := &file_discount_v1_discount_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1211,7 @@ func (x *AppliesTo) String() string {
 func (*AppliesTo) ProtoMessage() {}
 
 func (x *AppliesTo) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[13]
+	mi := &file_discount_v1_discount_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1224,7 @@ func (x *AppliesTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliesTo.ProtoReflect.Descriptor instead.
 func (*AppliesTo) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{13}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AppliesTo) GetProducts() []string {
@@ -1212,7 +1284,7 @@ type AmountRange struct {
 
 func (x *AmountRange) Reset() {
 	*x = AmountRange{}
-	mi := &file_discount_v1_discount_proto_msgTypes[14]
+	mi := &file_discount_v1_discount_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1296,7 @@ func (x *AmountRange) String() string {
 func (*AmountRange) ProtoMessage() {}
 
 func (x *AmountRange) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[14]
+	mi := &file_discount_v1_discount_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1309,7 @@ func (x *AmountRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmountRange.ProtoReflect.Descriptor instead.
 func (*AmountRange) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{14}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AmountRange) GetCurrencyCode() string {
@@ -1280,7 +1352,7 @@ type OrderConditions struct {
 
 func (x *OrderConditions) Reset() {
 	*x = OrderConditions{}
-	mi := &file_discount_v1_discount_proto_msgTypes[15]
+	mi := &file_discount_v1_discount_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1364,7 @@ func (x *OrderConditions) String() string {
 func (*OrderConditions) ProtoMessage() {}
 
 func (x *OrderConditions) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[15]
+	mi := &file_discount_v1_discount_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1377,7 @@ func (x *OrderConditions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConditions.ProtoReflect.Descriptor instead.
 func (*OrderConditions) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{15}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OrderConditions) GetMinimumAmounts() []*Money {
@@ -1365,7 +1437,7 @@ type DiscountCaps struct {
 
 func (x *DiscountCaps) Reset() {
 	*x = DiscountCaps{}
-	mi := &file_discount_v1_discount_proto_msgTypes[16]
+	mi := &file_discount_v1_discount_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1449,7 @@ func (x *DiscountCaps) String() string {
 func (*DiscountCaps) ProtoMessage() {}
 
 func (x *DiscountCaps) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[16]
+	mi := &file_discount_v1_discount_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1462,7 @@ func (x *DiscountCaps) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscountCaps.ProtoReflect.Descriptor instead.
 func (*DiscountCaps) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{16}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DiscountCaps) GetMaxDiscount() []*Money {
@@ -1451,7 +1523,7 @@ type AppliedDiscount struct {
 	Allocation Allocation `protobuf:"varint,5,opt,name=allocation,proto3,enum=discount.v1.Allocation" json:"allocation,omitempty"`
 	// Over what it was rounded or spread. Unspecified when nothing is taken off.
 	RoundingScope RoundingScope `protobuf:"varint,6,opt,name=rounding_scope,json=roundingScope,proto3,enum=discount.v1.RoundingScope" json:"rounding_scope,omitempty"`
-	// Days free of charge, for a FreeTrial.
+	// Days free of charge, for a FreeTrial, those of the plan included.
 	TrialDays int32 `protobuf:"varint,7,opt,name=trial_days,json=trialDays,proto3" json:"trial_days,omitempty"`
 	// When the trial ends if it starts now.
 	TrialEndsAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=trial_ends_at,json=trialEndsAt,proto3" json:"trial_ends_at,omitempty"`
@@ -1461,7 +1533,7 @@ type AppliedDiscount struct {
 
 func (x *AppliedDiscount) Reset() {
 	*x = AppliedDiscount{}
-	mi := &file_discount_v1_discount_proto_msgTypes[17]
+	mi := &file_discount_v1_discount_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1545,7 @@ func (x *AppliedDiscount) String() string {
 func (*AppliedDiscount) ProtoMessage() {}
 
 func (x *AppliedDiscount) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[17]
+	mi := &file_discount_v1_discount_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1558,7 @@ func (x *AppliedDiscount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedDiscount.ProtoReflect.Descriptor instead.
 func (*AppliedDiscount) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{17}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AppliedDiscount) GetCurrencyCode() string {
@@ -1562,7 +1634,7 @@ type LineDiscount struct {
 
 func (x *LineDiscount) Reset() {
 	*x = LineDiscount{}
-	mi := &file_discount_v1_discount_proto_msgTypes[18]
+	mi := &file_discount_v1_discount_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1574,7 +1646,7 @@ func (x *LineDiscount) String() string {
 func (*LineDiscount) ProtoMessage() {}
 
 func (x *LineDiscount) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[18]
+	mi := &file_discount_v1_discount_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1587,7 +1659,7 @@ func (x *LineDiscount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineDiscount.ProtoReflect.Descriptor instead.
 func (*LineDiscount) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{18}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LineDiscount) GetLineId() string {
@@ -1624,7 +1696,7 @@ type UnitDiscount struct {
 
 func (x *UnitDiscount) Reset() {
 	*x = UnitDiscount{}
-	mi := &file_discount_v1_discount_proto_msgTypes[19]
+	mi := &file_discount_v1_discount_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1708,7 @@ func (x *UnitDiscount) String() string {
 func (*UnitDiscount) ProtoMessage() {}
 
 func (x *UnitDiscount) ProtoReflect() protoreflect.Message {
-	mi := &file_discount_v1_discount_proto_msgTypes[19]
+	mi := &file_discount_v1_discount_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1721,7 @@ func (x *UnitDiscount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnitDiscount.ProtoReflect.Descriptor instead.
 func (*UnitDiscount) Descriptor() ([]byte, []int) {
-	return file_discount_v1_discount_proto_rawDescGZIP(), []int{19}
+	return file_discount_v1_discount_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UnitDiscount) GetQuantity() int64 {
@@ -1678,10 +1750,11 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\aamounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\aamounts\x12A\n" +
 	"\x12additional_amounts\x18\x02 \x03(\v2\x12.discount.v1.MoneyR\x11additionalAmounts\"F\n" +
 	"\rPriceOverride\x125\n" +
-	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"*\n" +
+	"\funit_amounts\x18\x01 \x03(\v2\x12.discount.v1.MoneyR\vunitAmounts\"^\n" +
 	"\tFreeTrial\x12\x1d\n" +
 	"\n" +
-	"trial_days\x18\x01 \x01(\x05R\ttrialDays\"\x8f\x01\n" +
+	"trial_days\x18\x01 \x01(\x05R\ttrialDays\x122\n" +
+	"\x15additional_trial_days\x18\x02 \x01(\x05R\x13additionalTrialDays\"\x8f\x01\n" +
 	"\vShippingOff\x12:\n" +
 	"\vpercent_off\x18\x01 \x01(\v2\x17.discount.v1.PercentOffH\x00R\n" +
 	"percentOff\x127\n" +
@@ -1732,7 +1805,10 @@ const file_discount_v1_discount_proto_rawDesc = "" +
 	"\x0fbundle_quantity\x18\x01 \x01(\x03R\x0ebundleQuantity\x12,\n" +
 	"\aamounts\x18\x02 \x03(\v2\x12.discount.v1.MoneyR\aamounts\x12.\n" +
 	"\x10max_applications\x18\x03 \x01(\x03H\x00R\x0fmaxApplications\x88\x01\x01B\x13\n" +
-	"\x11_max_applications\"\x90\x02\n" +
+	"\x11_max_applications\"f\n" +
+	"\x0fGiftCardProgram\x12#\n" +
+	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x12.\n" +
+	"\x13remainder_to_credit\x18\x02 \x01(\bR\x11remainderToCredit\"\x90\x02\n" +
 	"\tAppliesTo\x12\x1a\n" +
 	"\bproducts\x18\x01 \x03(\tR\bproducts\x12+\n" +
 	"\x11excluded_products\x18\x02 \x03(\tR\x10excludedProducts\x12\x1e\n" +
@@ -1818,7 +1894,7 @@ func file_discount_v1_discount_proto_rawDescGZIP() []byte {
 }
 
 var file_discount_v1_discount_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_discount_v1_discount_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_discount_v1_discount_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_discount_v1_discount_proto_goTypes = []any{
 	(UnitOrder)(0),                // 0: discount.v1.UnitOrder
 	(MinimumAmountBasis)(0),       // 1: discount.v1.MinimumAmountBasis
@@ -1837,46 +1913,47 @@ var file_discount_v1_discount_proto_goTypes = []any{
 	(*BuyXGetY)(nil),              // 14: discount.v1.BuyXGetY
 	(*GroupAmountOff)(nil),        // 15: discount.v1.GroupAmountOff
 	(*BundlePrice)(nil),           // 16: discount.v1.BundlePrice
-	(*AppliesTo)(nil),             // 17: discount.v1.AppliesTo
-	(*AmountRange)(nil),           // 18: discount.v1.AmountRange
-	(*OrderConditions)(nil),       // 19: discount.v1.OrderConditions
-	(*DiscountCaps)(nil),          // 20: discount.v1.DiscountCaps
-	(*AppliedDiscount)(nil),       // 21: discount.v1.AppliedDiscount
-	(*LineDiscount)(nil),          // 22: discount.v1.LineDiscount
-	(*UnitDiscount)(nil),          // 23: discount.v1.UnitDiscount
-	(*Money)(nil),                 // 24: discount.v1.Money
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*GiftCardProgram)(nil),       // 17: discount.v1.GiftCardProgram
+	(*AppliesTo)(nil),             // 18: discount.v1.AppliesTo
+	(*AmountRange)(nil),           // 19: discount.v1.AmountRange
+	(*OrderConditions)(nil),       // 20: discount.v1.OrderConditions
+	(*DiscountCaps)(nil),          // 21: discount.v1.DiscountCaps
+	(*AppliedDiscount)(nil),       // 22: discount.v1.AppliedDiscount
+	(*LineDiscount)(nil),          // 23: discount.v1.LineDiscount
+	(*UnitDiscount)(nil),          // 24: discount.v1.UnitDiscount
+	(*Money)(nil),                 // 25: discount.v1.Money
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_discount_v1_discount_proto_depIdxs = []int32{
-	24, // 0: discount.v1.AmountOff.amounts:type_name -> discount.v1.Money
-	24, // 1: discount.v1.AmountOff.additional_amounts:type_name -> discount.v1.Money
-	24, // 2: discount.v1.PriceOverride.unit_amounts:type_name -> discount.v1.Money
+	25, // 0: discount.v1.AmountOff.amounts:type_name -> discount.v1.Money
+	25, // 1: discount.v1.AmountOff.additional_amounts:type_name -> discount.v1.Money
+	25, // 2: discount.v1.PriceOverride.unit_amounts:type_name -> discount.v1.Money
 	4,  // 3: discount.v1.ShippingOff.percent_off:type_name -> discount.v1.PercentOff
 	5,  // 4: discount.v1.ShippingOff.amount_off:type_name -> discount.v1.AmountOff
 	10, // 5: discount.v1.OrderTiers.tiers:type_name -> discount.v1.OrderTier
-	24, // 6: discount.v1.OrderTier.thresholds:type_name -> discount.v1.Money
+	25, // 6: discount.v1.OrderTier.thresholds:type_name -> discount.v1.Money
 	4,  // 7: discount.v1.OrderTier.percent_off:type_name -> discount.v1.PercentOff
 	5,  // 8: discount.v1.OrderTier.amount_off:type_name -> discount.v1.AmountOff
 	12, // 9: discount.v1.PriceTiers.products:type_name -> discount.v1.ProductPriceTiers
 	13, // 10: discount.v1.ProductPriceTiers.tiers:type_name -> discount.v1.PriceTier
-	24, // 11: discount.v1.PriceTier.unit_amounts:type_name -> discount.v1.Money
-	17, // 12: discount.v1.BuyXGetY.buy:type_name -> discount.v1.AppliesTo
-	17, // 13: discount.v1.BuyXGetY.get:type_name -> discount.v1.AppliesTo
+	25, // 11: discount.v1.PriceTier.unit_amounts:type_name -> discount.v1.Money
+	18, // 12: discount.v1.BuyXGetY.buy:type_name -> discount.v1.AppliesTo
+	18, // 13: discount.v1.BuyXGetY.get:type_name -> discount.v1.AppliesTo
 	0,  // 14: discount.v1.BuyXGetY.get_order:type_name -> discount.v1.UnitOrder
-	24, // 15: discount.v1.GroupAmountOff.amounts:type_name -> discount.v1.Money
-	24, // 16: discount.v1.BundlePrice.amounts:type_name -> discount.v1.Money
-	18, // 17: discount.v1.AppliesTo.unit_amounts:type_name -> discount.v1.AmountRange
-	24, // 18: discount.v1.OrderConditions.minimum_amounts:type_name -> discount.v1.Money
+	25, // 15: discount.v1.GroupAmountOff.amounts:type_name -> discount.v1.Money
+	25, // 16: discount.v1.BundlePrice.amounts:type_name -> discount.v1.Money
+	19, // 17: discount.v1.AppliesTo.unit_amounts:type_name -> discount.v1.AmountRange
+	25, // 18: discount.v1.OrderConditions.minimum_amounts:type_name -> discount.v1.Money
 	1,  // 19: discount.v1.OrderConditions.minimum_amount_basis:type_name -> discount.v1.MinimumAmountBasis
-	24, // 20: discount.v1.DiscountCaps.max_discount:type_name -> discount.v1.Money
-	24, // 21: discount.v1.DiscountCaps.max_discount_per_unit:type_name -> discount.v1.Money
-	24, // 22: discount.v1.DiscountCaps.min_unit_amount:type_name -> discount.v1.Money
+	25, // 20: discount.v1.DiscountCaps.max_discount:type_name -> discount.v1.Money
+	25, // 21: discount.v1.DiscountCaps.max_discount_per_unit:type_name -> discount.v1.Money
+	25, // 22: discount.v1.DiscountCaps.min_unit_amount:type_name -> discount.v1.Money
 	0,  // 23: discount.v1.DiscountCaps.unit_order:type_name -> discount.v1.UnitOrder
-	22, // 24: discount.v1.AppliedDiscount.lines:type_name -> discount.v1.LineDiscount
+	23, // 24: discount.v1.AppliedDiscount.lines:type_name -> discount.v1.LineDiscount
 	2,  // 25: discount.v1.AppliedDiscount.allocation:type_name -> discount.v1.Allocation
 	3,  // 26: discount.v1.AppliedDiscount.rounding_scope:type_name -> discount.v1.RoundingScope
-	25, // 27: discount.v1.AppliedDiscount.trial_ends_at:type_name -> google.protobuf.Timestamp
-	23, // 28: discount.v1.LineDiscount.units:type_name -> discount.v1.UnitDiscount
+	26, // 27: discount.v1.AppliedDiscount.trial_ends_at:type_name -> google.protobuf.Timestamp
+	24, // 28: discount.v1.LineDiscount.units:type_name -> discount.v1.UnitDiscount
 	29, // [29:29] is the sub-list for method output_type
 	29, // [29:29] is the sub-list for method input_type
 	29, // [29:29] is the sub-list for extension type_name
@@ -1901,16 +1978,16 @@ func file_discount_v1_discount_proto_init() {
 	file_discount_v1_discount_proto_msgTypes[10].OneofWrappers = []any{}
 	file_discount_v1_discount_proto_msgTypes[11].OneofWrappers = []any{}
 	file_discount_v1_discount_proto_msgTypes[12].OneofWrappers = []any{}
-	file_discount_v1_discount_proto_msgTypes[14].OneofWrappers = []any{}
 	file_discount_v1_discount_proto_msgTypes[15].OneofWrappers = []any{}
 	file_discount_v1_discount_proto_msgTypes[16].OneofWrappers = []any{}
+	file_discount_v1_discount_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_discount_proto_rawDesc), len(file_discount_v1_discount_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

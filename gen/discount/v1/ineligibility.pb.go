@@ -81,6 +81,10 @@ const (
 	IneligibilityReason_INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED IneligibilityReason = 23
 	// The order has too many eligible units.
 	IneligibilityReason_INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED IneligibilityReason = 24
+	// The promotion code has a minimum amount, and on this occasion nothing is bought.
+	IneligibilityReason_INELIGIBILITY_REASON_CONTEXT_NOT_ALLOWED IneligibilityReason = 25
+	// The subscription has a discount, which has not ended.
+	IneligibilityReason_INELIGIBILITY_REASON_SUBSCRIPTION_ALREADY_DISCOUNTED IneligibilityReason = 26
 )
 
 // Enum value maps for IneligibilityReason.
@@ -111,6 +115,8 @@ var (
 		22: "INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS",
 		23: "INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED",
 		24: "INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED",
+		25: "INELIGIBILITY_REASON_CONTEXT_NOT_ALLOWED",
+		26: "INELIGIBILITY_REASON_SUBSCRIPTION_ALREADY_DISCOUNTED",
 	}
 	IneligibilityReason_value = map[string]int32{
 		"INELIGIBILITY_REASON_UNSPECIFIED":                      0,
@@ -138,6 +144,8 @@ var (
 		"INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS":              22,
 		"INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED":           23,
 		"INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED":        24,
+		"INELIGIBILITY_REASON_CONTEXT_NOT_ALLOWED":              25,
+		"INELIGIBILITY_REASON_SUBSCRIPTION_ALREADY_DISCOUNTED":  26,
 	}
 )
 
@@ -202,7 +210,9 @@ type Ineligibility struct {
 	ActualQuantity *int64 `protobuf:"varint,19,opt,name=actual_quantity,json=actualQuantity,proto3,oneof" json:"actual_quantity,omitempty"`
 	// CODE_, COUPON_ and CUSTOMER_MAX_REDEMPTIONS_REACHED, PERIOD_LIMIT_REACHED: the
 	// limit.
-	Limit         *int64 `protobuf:"varint,20,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	Limit *int64 `protobuf:"varint,20,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// SUBSCRIPTION_ALREADY_DISCOUNTED: the redemption whose discount it is.
+	Redemption    string `protobuf:"bytes,21,opt,name=redemption,proto3" json:"redemption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,6 +345,13 @@ func (x *Ineligibility) GetLimit() int64 {
 	return 0
 }
 
+func (x *Ineligibility) GetRedemption() string {
+	if x != nil {
+		return x.Redemption
+	}
+	return ""
+}
+
 // RedemptionRefused is the detail of the FAILED_PRECONDITION that a redemption or a
 // reservation ends with when it is refused, and the commit of a reservation that
 // has expired when there is no room for it any more.
@@ -434,7 +451,7 @@ var File_discount_v1_ineligibility_proto protoreflect.FileDescriptor
 
 const file_discount_v1_ineligibility_proto_rawDesc = "" +
 	"\n" +
-	"\x1fdiscount/v1/ineligibility.proto\x12\vdiscount.v1\x1a\x17discount/v1/money.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x05\n" +
+	"\x1fdiscount/v1/ineligibility.proto\x12\vdiscount.v1\x1a\x17discount/v1/money.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x06\n" +
 	"\rIneligibility\x128\n" +
 	"\x06reason\x18\x01 \x01(\x0e2 .discount.v1.IneligibilityReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -452,14 +469,17 @@ const file_discount_v1_ineligibility_proto_rawDesc = "" +
 	"\ractual_amount\x18\x11 \x01(\v2\x12.discount.v1.MoneyR\factualAmount\x120\n" +
 	"\x11required_quantity\x18\x12 \x01(\x03H\x00R\x10requiredQuantity\x88\x01\x01\x12,\n" +
 	"\x0factual_quantity\x18\x13 \x01(\x03H\x01R\x0eactualQuantity\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x14 \x01(\x03H\x02R\x05limit\x88\x01\x01B\x14\n" +
+	"\x05limit\x18\x14 \x01(\x03H\x02R\x05limit\x88\x01\x01\x12\x1e\n" +
+	"\n" +
+	"redemption\x18\x15 \x01(\tR\n" +
+	"redemptionB\x14\n" +
 	"\x12_required_quantityB\x12\n" +
 	"\x10_actual_quantityB\b\n" +
 	"\x06_limit\"Y\n" +
 	"\x11RedemptionRefused\x12D\n" +
 	"\x0fineligibilities\x18\x01 \x03(\v2\x1a.discount.v1.IneligibilityR\x0fineligibilities\"\\\n" +
 	"\x14PromotionCodeRefused\x12D\n" +
-	"\x0fineligibilities\x18\x01 \x03(\v2\x1a.discount.v1.IneligibilityR\x0fineligibilities*\x87\t\n" +
+	"\x0fineligibilities\x18\x01 \x03(\v2\x1a.discount.v1.IneligibilityR\x0fineligibilities*\xef\t\n" +
 	"\x13IneligibilityReason\x12$\n" +
 	" INELIGIBILITY_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#INELIGIBILITY_REASON_CODE_NOT_FOUND\x10\x01\x12'\n" +
@@ -486,7 +506,9 @@ const file_discount_v1_ineligibility_proto_rawDesc = "" +
 	"&INELIGIBILITY_REASON_CURRENCY_MISMATCH\x10\x15\x12,\n" +
 	"(INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS\x10\x16\x12/\n" +
 	"+INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED\x10\x17\x122\n" +
-	".INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED\x10\x18B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
+	".INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED\x10\x18\x12,\n" +
+	"(INELIGIBILITY_REASON_CONTEXT_NOT_ALLOWED\x10\x19\x128\n" +
+	"4INELIGIBILITY_REASON_SUBSCRIPTION_ALREADY_DISCOUNTED\x10\x1aB;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
 var (
 	file_discount_v1_ineligibility_proto_rawDescOnce sync.Once

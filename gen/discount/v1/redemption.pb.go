@@ -129,9 +129,13 @@ type Redemption struct {
 	// of the discount.
 	VoidedAmountMinor int64 `protobuf:"varint,15,opt,name=voided_amount_minor,json=voidedAmountMinor,proto3" json:"voided_amount_minor,omitempty"`
 	// How it was taken back, in this order: at most 100 times.
-	Voids         []*RedemptionVoid `protobuf:"bytes,16,rep,name=voids,proto3" json:"voids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Voids []*RedemptionVoid `protobuf:"bytes,16,rep,name=voids,proto3" json:"voids,omitempty"`
+	// The occasion.
+	Context UseContext `protobuf:"varint,30,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// What its subscription keeps. Unset without one.
+	SubscriptionDiscount *SubscriptionDiscount `protobuf:"bytes,31,opt,name=subscription_discount,json=subscriptionDiscount,proto3" json:"subscription_discount,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Redemption) Reset() {
@@ -276,6 +280,20 @@ func (x *Redemption) GetVoids() []*RedemptionVoid {
 	return nil
 }
 
+func (x *Redemption) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *Redemption) GetSubscriptionDiscount() *SubscriptionDiscount {
+	if x != nil {
+		return x.SubscriptionDiscount
+	}
+	return nil
+}
+
 // RedemptionVoid is one taking back of a redemption or of a part of its amount.
 type RedemptionVoid struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -353,7 +371,7 @@ var File_discount_v1_redemption_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_proto_rawDesc = "" +
 	"\n" +
-	"\x1cdiscount/v1/redemption.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x05\n" +
+	"\x1cdiscount/v1/redemption.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1ediscount/v1/subscription.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x06\n" +
 	"\n" +
 	"Redemption\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
@@ -379,7 +397,9 @@ const file_discount_v1_redemption_proto_rawDesc = "" +
 	"commitTime\x12=\n" +
 	"\frelease_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vreleaseTime\x12.\n" +
 	"\x13voided_amount_minor\x18\x0f \x01(\x03R\x11voidedAmountMinor\x121\n" +
-	"\x05voids\x18\x10 \x03(\v2\x1b.discount.v1.RedemptionVoidR\x05voids\"\xa7\x01\n" +
+	"\x05voids\x18\x10 \x03(\v2\x1b.discount.v1.RedemptionVoidR\x05voids\x121\n" +
+	"\acontext\x18\x1e \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12V\n" +
+	"\x15subscription_discount\x18\x1f \x01(\v2!.discount.v1.SubscriptionDiscountR\x14subscriptionDiscount\"\xa7\x01\n" +
 	"\x0eRedemptionVoid\x12!\n" +
 	"\famount_minor\x18\x01 \x01(\x03R\vamountMinor\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
@@ -415,21 +435,25 @@ var file_discount_v1_redemption_proto_goTypes = []any{
 	(*RedemptionVoid)(nil),        // 2: discount.v1.RedemptionVoid
 	(*AppliedDiscount)(nil),       // 3: discount.v1.AppliedDiscount
 	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(UseContext)(0),               // 5: discount.v1.UseContext
+	(*SubscriptionDiscount)(nil),  // 6: discount.v1.SubscriptionDiscount
 }
 var file_discount_v1_redemption_proto_depIdxs = []int32{
-	0, // 0: discount.v1.Redemption.state:type_name -> discount.v1.RedemptionState
-	3, // 1: discount.v1.Redemption.discount:type_name -> discount.v1.AppliedDiscount
-	4, // 2: discount.v1.Redemption.create_time:type_name -> google.protobuf.Timestamp
-	4, // 3: discount.v1.Redemption.expire_time:type_name -> google.protobuf.Timestamp
-	4, // 4: discount.v1.Redemption.commit_time:type_name -> google.protobuf.Timestamp
-	4, // 5: discount.v1.Redemption.release_time:type_name -> google.protobuf.Timestamp
-	2, // 6: discount.v1.Redemption.voids:type_name -> discount.v1.RedemptionVoid
-	4, // 7: discount.v1.RedemptionVoid.create_time:type_name -> google.protobuf.Timestamp
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	0,  // 0: discount.v1.Redemption.state:type_name -> discount.v1.RedemptionState
+	3,  // 1: discount.v1.Redemption.discount:type_name -> discount.v1.AppliedDiscount
+	4,  // 2: discount.v1.Redemption.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 3: discount.v1.Redemption.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 4: discount.v1.Redemption.commit_time:type_name -> google.protobuf.Timestamp
+	4,  // 5: discount.v1.Redemption.release_time:type_name -> google.protobuf.Timestamp
+	2,  // 6: discount.v1.Redemption.voids:type_name -> discount.v1.RedemptionVoid
+	5,  // 7: discount.v1.Redemption.context:type_name -> discount.v1.UseContext
+	6,  // 8: discount.v1.Redemption.subscription_discount:type_name -> discount.v1.SubscriptionDiscount
+	4,  // 9: discount.v1.RedemptionVoid.create_time:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_proto_init() }
@@ -438,6 +462,7 @@ func file_discount_v1_redemption_proto_init() {
 		return
 	}
 	file_discount_v1_discount_proto_init()
+	file_discount_v1_subscription_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

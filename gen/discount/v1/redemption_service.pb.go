@@ -45,7 +45,15 @@ type ValidateCodeRequest struct {
 	// How old the rules and counters behind the answer may be, `as_of` in the answer.
 	// Unset means not at all. Where a limit counts for each customer or each period,
 	// the answer is never old.
-	MaxStaleness  *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	MaxStaleness *durationpb.Duration `protobuf:"bytes,6,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -135,6 +143,27 @@ func (x *ValidateCodeRequest) GetMaxStaleness() *durationpb.Duration {
 	return nil
 }
 
+func (x *ValidateCodeRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *ValidateCodeRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *ValidateCodeRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
+}
+
 type isValidateCodeRequest_Source interface {
 	isValidateCodeRequest_Source()
 }
@@ -175,7 +204,9 @@ type ValidateCodeResponse struct {
 	// The promotion code, unless a coupon was applied directly.
 	PromotionCode string `protobuf:"bytes,5,opt,name=promotion_code,json=promotionCode,proto3" json:"promotion_code,omitempty"`
 	// The moment the answer is true for.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Whether the coupon is not to be combined with others.
+	Exclusive     bool `protobuf:"varint,7,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,12 +283,20 @@ func (x *ValidateCodeResponse) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ValidateCodeResponse) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
+}
+
 // RedeemRequest is the request of Redeem.
 type RedeemRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names this redemption: 1 to 255 printable ASCII characters. Required. The
 	// same id with another source, customer, order id, currency or lines is
-	// refused as REQUEST_ID_REUSED.
+	// refused as REQUEST_ID_REUSED. So is one with another context,
+	// subscription or trial.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What to redeem. Exactly one is required.
 	//
@@ -270,7 +309,15 @@ type RedeemRequest struct {
 	// Who is buying. Optional unless a rule needs it.
 	Customer *Customer `protobuf:"bytes,5,opt,name=customer,proto3" json:"customer,omitempty"`
 	// What is bought. Optional unless a rule needs it.
-	Order         *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	Order *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +405,27 @@ func (x *RedeemRequest) GetOrder() *Order {
 		return x.Order
 	}
 	return nil
+}
+
+func (x *RedeemRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *RedeemRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *RedeemRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
 }
 
 type isRedeemRequest_Source interface {
@@ -450,7 +518,15 @@ type ReserveRedemptionRequest struct {
 	// What is bought. Optional unless a rule needs it.
 	Order *Order `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
 	// For how long: 1 second to 24 hours. Unset means 15 minutes.
-	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// The occasion. Unset means CHECKOUT.
+	Context UseContext `protobuf:"varint,20,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
+	// The caller's own identifier of the subscription that keeps the discount: up to
+	// 255 characters, no control characters. Empty means none. If anything is taken
+	// off the order, that is the first cycle of the discount.
+	SubscriptionId string `protobuf:"bytes,21,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The days of free trial that the subscription's plan has of its own, 0 to 730.
+	PlanTrialDays int32 `protobuf:"varint,22,opt,name=plan_trial_days,json=planTrialDays,proto3" json:"plan_trial_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +621,27 @@ func (x *ReserveRedemptionRequest) GetTtl() *durationpb.Duration {
 		return x.Ttl
 	}
 	return nil
+}
+
+func (x *ReserveRedemptionRequest) GetContext() UseContext {
+	if x != nil {
+		return x.Context
+	}
+	return UseContext_USE_CONTEXT_UNSPECIFIED
+}
+
+func (x *ReserveRedemptionRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *ReserveRedemptionRequest) GetPlanTrialDays() int32 {
+	if x != nil {
+		return x.PlanTrialDays
+	}
+	return 0
 }
 
 type isReserveRedemptionRequest_Source interface {
@@ -1525,26 +1622,131 @@ func (x *ListRedemptionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// EndDiscountRequest is the request of EndDiscount.
+type EndDiscountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `coupons/{coupon}/redemptions/{redemption}`, of a subscription.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Names this call: 1 to 255 printable ASCII characters. Required.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDiscountRequest) Reset() {
+	*x = EndDiscountRequest{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDiscountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDiscountRequest) ProtoMessage() {}
+
+func (x *EndDiscountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDiscountRequest.ProtoReflect.Descriptor instead.
+func (*EndDiscountRequest) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *EndDiscountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EndDiscountRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// EndDiscountResponse is the response of EndDiscount.
+type EndDiscountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The redemption.
+	Redemption    *Redemption `protobuf:"bytes,1,opt,name=redemption,proto3" json:"redemption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndDiscountResponse) Reset() {
+	*x = EndDiscountResponse{}
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndDiscountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndDiscountResponse) ProtoMessage() {}
+
+func (x *EndDiscountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_discount_v1_redemption_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndDiscountResponse.ProtoReflect.Descriptor instead.
+func (*EndDiscountResponse) Descriptor() ([]byte, []int) {
+	return file_discount_v1_redemption_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *EndDiscountResponse) GetRedemption() *Redemption {
+	if x != nil {
+		return x.Redemption
+	}
+	return nil
+}
+
 var File_discount_v1_redemption_service_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\n" +
-	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n" +
+	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x19google/protobuf/any.proto\x1a\x1ediscount/v1/subscription.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
 	"\x13ValidateCodeRequest\x12\x14\n" +
 	"\x04code\x18\x01 \x01(\tH\x00R\x04code\x12'\n" +
 	"\x0epromotion_code\x18\x02 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
 	"\x06coupon\x18\x03 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x04 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
 	"\x05order\x18\x05 \x01(\v2\x12.discount.v1.OrderR\x05order\x12>\n" +
-	"\rmax_staleness\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\fmaxStalenessB\b\n" +
-	"\x06source\"\x9c\x02\n" +
+	"\rmax_staleness\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
+	"\x06source\"\xba\x02\n" +
 	"\x14ValidateCodeResponse\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x128\n" +
 	"\bdiscount\x18\x02 \x01(\v2\x1c.discount.v1.AppliedDiscountR\bdiscount\x12D\n" +
 	"\x0fineligibilities\x18\x03 \x03(\v2\x1a.discount.v1.IneligibilityR\x0fineligibilities\x12\x16\n" +
 	"\x06coupon\x18\x04 \x01(\tR\x06coupon\x12%\n" +
 	"\x0epromotion_code\x18\x05 \x01(\tR\rpromotionCode\x12/\n" +
-	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xee\x01\n" +
+	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x1c\n" +
+	"\texclusive\x18\a \x01(\bR\texclusive\"\xf2\x02\n" +
 	"\rRedeemRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1552,12 +1754,15 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x0epromotion_code\x18\x03 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
 	"\x06coupon\x18\x04 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x05 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
-	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05orderB\b\n" +
+	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05order\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
 	"\x06source\"I\n" +
 	"\x0eRedeemResponse\x127\n" +
 	"\n" +
 	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
-	"redemption\"\xa6\x02\n" +
+	"redemption\"\xaa\x03\n" +
 	"\x18ReserveRedemptionRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1566,7 +1771,10 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x06coupon\x18\x04 \x01(\tH\x00R\x06coupon\x121\n" +
 	"\bcustomer\x18\x05 \x01(\v2\x15.discount.v1.CustomerR\bcustomer\x12(\n" +
 	"\x05order\x18\x06 \x01(\v2\x12.discount.v1.OrderR\x05order\x12+\n" +
-	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\b\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x121\n" +
+	"\acontext\x18\x14 \x01(\x0e2\x17.discount.v1.UseContextR\acontext\x12'\n" +
+	"\x0fsubscription_id\x18\x15 \x01(\tR\x0esubscriptionId\x12&\n" +
+	"\x0fplan_trial_days\x18\x16 \x01(\x05R\rplanTrialDaysB\b\n" +
 	"\x06source\"T\n" +
 	"\x19ReserveRedemptionResponse\x127\n" +
 	"\n" +
@@ -1642,7 +1850,15 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	" \x01(\tR\rcustomerEmail\"|\n" +
 	"\x17ListRedemptionsResponse\x129\n" +
 	"\vredemptions\x18\x01 \x03(\v2\x17.discount.v1.RedemptionR\vredemptions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xeb\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
+	"\x12EndDiscountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"N\n" +
+	"\x13EndDiscountResponse\x127\n" +
+	"\n" +
+	"redemption\x18\x01 \x01(\v2\x17.discount.v1.RedemptionR\n" +
+	"redemption2\x9c\b\n" +
 	"\x11RedemptionService\x12X\n" +
 	"\fValidateCode\x12 .discount.v1.ValidateCodeRequest\x1a!.discount.v1.ValidateCodeResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\x06Redeem\x12\x1a.discount.v1.RedeemRequest\x1a\x1b.discount.v1.RedeemResponse\"\x03\x90\x02\x02\x12g\n" +
@@ -1652,7 +1868,9 @@ const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\x0eVoidRedemption\x12\".discount.v1.VoidRedemptionRequest\x1a#.discount.v1.VoidRedemptionResponse\"\x03\x90\x02\x02\x12\\\n" +
 	"\fRedeemStream\x12 .discount.v1.RedeemStreamRequest\x1a!.discount.v1.RedeemStreamResponse\"\x03\x90\x02\x02(\x010\x01\x12[\n" +
 	"\rGetRedemption\x12!.discount.v1.GetRedemptionRequest\x1a\".discount.v1.GetRedemptionResponse\"\x03\x90\x02\x01\x12a\n" +
-	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
+	"\x0fListRedemptions\x12#.discount.v1.ListRedemptionsRequest\x1a$.discount.v1.ListRedemptionsResponse\"\x03\x90\x02\x01\x12X\n" +
+	"\fApplyRenewal\x12 .discount.v1.ApplyRenewalRequest\x1a!.discount.v1.ApplyRenewalResponse\"\x03\x90\x02\x02\x12U\n" +
+	"\vEndDiscount\x12\x1f.discount.v1.EndDiscountRequest\x1a .discount.v1.EndDiscountResponse\"\x03\x90\x02\x02B;Z9github.com/discountd/discountd/gen/discount/v1;discountv1b\x06proto3"
 
 var (
 	file_discount_v1_redemption_service_proto_rawDescOnce sync.Once
@@ -1666,7 +1884,7 @@ func file_discount_v1_redemption_service_proto_rawDescGZIP() []byte {
 	return file_discount_v1_redemption_service_proto_rawDescData
 }
 
-var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_discount_v1_redemption_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*ValidateCodeRequest)(nil),       // 0: discount.v1.ValidateCodeRequest
 	(*ValidateCodeResponse)(nil),      // 1: discount.v1.ValidateCodeResponse
@@ -1687,69 +1905,82 @@ var file_discount_v1_redemption_service_proto_goTypes = []any{
 	(*GetRedemptionResponse)(nil),     // 16: discount.v1.GetRedemptionResponse
 	(*ListRedemptionsRequest)(nil),    // 17: discount.v1.ListRedemptionsRequest
 	(*ListRedemptionsResponse)(nil),   // 18: discount.v1.ListRedemptionsResponse
-	(*Customer)(nil),                  // 19: discount.v1.Customer
-	(*Order)(nil),                     // 20: discount.v1.Order
-	(*durationpb.Duration)(nil),       // 21: google.protobuf.Duration
-	(*AppliedDiscount)(nil),           // 22: discount.v1.AppliedDiscount
-	(*Ineligibility)(nil),             // 23: discount.v1.Ineligibility
-	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
-	(*Redemption)(nil),                // 25: discount.v1.Redemption
-	(*anypb.Any)(nil),                 // 26: google.protobuf.Any
-	(RedemptionState)(0),              // 27: discount.v1.RedemptionState
+	(*EndDiscountRequest)(nil),        // 19: discount.v1.EndDiscountRequest
+	(*EndDiscountResponse)(nil),       // 20: discount.v1.EndDiscountResponse
+	(*Customer)(nil),                  // 21: discount.v1.Customer
+	(*Order)(nil),                     // 22: discount.v1.Order
+	(*durationpb.Duration)(nil),       // 23: google.protobuf.Duration
+	(UseContext)(0),                   // 24: discount.v1.UseContext
+	(*AppliedDiscount)(nil),           // 25: discount.v1.AppliedDiscount
+	(*Ineligibility)(nil),             // 26: discount.v1.Ineligibility
+	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
+	(*Redemption)(nil),                // 28: discount.v1.Redemption
+	(*anypb.Any)(nil),                 // 29: google.protobuf.Any
+	(RedemptionState)(0),              // 30: discount.v1.RedemptionState
+	(*ApplyRenewalRequest)(nil),       // 31: discount.v1.ApplyRenewalRequest
+	(*ApplyRenewalResponse)(nil),      // 32: discount.v1.ApplyRenewalResponse
 }
 var file_discount_v1_redemption_service_proto_depIdxs = []int32{
-	19, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
-	20, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
-	21, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
-	22, // 3: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
-	23, // 4: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
-	24, // 5: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
-	19, // 6: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
-	20, // 7: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
-	25, // 8: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
-	19, // 9: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
-	20, // 10: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
-	21, // 11: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
-	25, // 12: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	25, // 13: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	25, // 14: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	25, // 15: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	2,  // 16: discount.v1.RedeemStreamRequest.redeem:type_name -> discount.v1.RedeemRequest
-	4,  // 17: discount.v1.RedeemStreamRequest.reserve_redemption:type_name -> discount.v1.ReserveRedemptionRequest
-	6,  // 18: discount.v1.RedeemStreamRequest.commit_redemption:type_name -> discount.v1.CommitRedemptionRequest
-	8,  // 19: discount.v1.RedeemStreamRequest.release_redemption:type_name -> discount.v1.ReleaseRedemptionRequest
-	10, // 20: discount.v1.RedeemStreamRequest.void_redemption:type_name -> discount.v1.VoidRedemptionRequest
-	25, // 21: discount.v1.RedeemStreamResponse.redemption:type_name -> discount.v1.Redemption
-	14, // 22: discount.v1.RedeemStreamResponse.error:type_name -> discount.v1.RedeemStreamError
-	26, // 23: discount.v1.RedeemStreamError.details:type_name -> google.protobuf.Any
-	25, // 24: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
-	27, // 25: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
-	24, // 26: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
-	24, // 27: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
-	25, // 28: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
-	0,  // 29: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
-	2,  // 30: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
-	4,  // 31: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
-	6,  // 32: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
-	8,  // 33: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
-	10, // 34: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
-	12, // 35: discount.v1.RedemptionService.RedeemStream:input_type -> discount.v1.RedeemStreamRequest
-	15, // 36: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
-	17, // 37: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
-	1,  // 38: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
-	3,  // 39: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
-	5,  // 40: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
-	7,  // 41: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
-	9,  // 42: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
-	11, // 43: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
-	13, // 44: discount.v1.RedemptionService.RedeemStream:output_type -> discount.v1.RedeemStreamResponse
-	16, // 45: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
-	18, // 46: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
-	38, // [38:47] is the sub-list for method output_type
-	29, // [29:38] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	21, // 0: discount.v1.ValidateCodeRequest.customer:type_name -> discount.v1.Customer
+	22, // 1: discount.v1.ValidateCodeRequest.order:type_name -> discount.v1.Order
+	23, // 2: discount.v1.ValidateCodeRequest.max_staleness:type_name -> google.protobuf.Duration
+	24, // 3: discount.v1.ValidateCodeRequest.context:type_name -> discount.v1.UseContext
+	25, // 4: discount.v1.ValidateCodeResponse.discount:type_name -> discount.v1.AppliedDiscount
+	26, // 5: discount.v1.ValidateCodeResponse.ineligibilities:type_name -> discount.v1.Ineligibility
+	27, // 6: discount.v1.ValidateCodeResponse.as_of:type_name -> google.protobuf.Timestamp
+	21, // 7: discount.v1.RedeemRequest.customer:type_name -> discount.v1.Customer
+	22, // 8: discount.v1.RedeemRequest.order:type_name -> discount.v1.Order
+	24, // 9: discount.v1.RedeemRequest.context:type_name -> discount.v1.UseContext
+	28, // 10: discount.v1.RedeemResponse.redemption:type_name -> discount.v1.Redemption
+	21, // 11: discount.v1.ReserveRedemptionRequest.customer:type_name -> discount.v1.Customer
+	22, // 12: discount.v1.ReserveRedemptionRequest.order:type_name -> discount.v1.Order
+	23, // 13: discount.v1.ReserveRedemptionRequest.ttl:type_name -> google.protobuf.Duration
+	24, // 14: discount.v1.ReserveRedemptionRequest.context:type_name -> discount.v1.UseContext
+	28, // 15: discount.v1.ReserveRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	28, // 16: discount.v1.CommitRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	28, // 17: discount.v1.ReleaseRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	28, // 18: discount.v1.VoidRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	2,  // 19: discount.v1.RedeemStreamRequest.redeem:type_name -> discount.v1.RedeemRequest
+	4,  // 20: discount.v1.RedeemStreamRequest.reserve_redemption:type_name -> discount.v1.ReserveRedemptionRequest
+	6,  // 21: discount.v1.RedeemStreamRequest.commit_redemption:type_name -> discount.v1.CommitRedemptionRequest
+	8,  // 22: discount.v1.RedeemStreamRequest.release_redemption:type_name -> discount.v1.ReleaseRedemptionRequest
+	10, // 23: discount.v1.RedeemStreamRequest.void_redemption:type_name -> discount.v1.VoidRedemptionRequest
+	28, // 24: discount.v1.RedeemStreamResponse.redemption:type_name -> discount.v1.Redemption
+	14, // 25: discount.v1.RedeemStreamResponse.error:type_name -> discount.v1.RedeemStreamError
+	29, // 26: discount.v1.RedeemStreamError.details:type_name -> google.protobuf.Any
+	28, // 27: discount.v1.GetRedemptionResponse.redemption:type_name -> discount.v1.Redemption
+	30, // 28: discount.v1.ListRedemptionsRequest.state:type_name -> discount.v1.RedemptionState
+	27, // 29: discount.v1.ListRedemptionsRequest.created_after:type_name -> google.protobuf.Timestamp
+	27, // 30: discount.v1.ListRedemptionsRequest.created_before:type_name -> google.protobuf.Timestamp
+	28, // 31: discount.v1.ListRedemptionsResponse.redemptions:type_name -> discount.v1.Redemption
+	28, // 32: discount.v1.EndDiscountResponse.redemption:type_name -> discount.v1.Redemption
+	0,  // 33: discount.v1.RedemptionService.ValidateCode:input_type -> discount.v1.ValidateCodeRequest
+	2,  // 34: discount.v1.RedemptionService.Redeem:input_type -> discount.v1.RedeemRequest
+	4,  // 35: discount.v1.RedemptionService.ReserveRedemption:input_type -> discount.v1.ReserveRedemptionRequest
+	6,  // 36: discount.v1.RedemptionService.CommitRedemption:input_type -> discount.v1.CommitRedemptionRequest
+	8,  // 37: discount.v1.RedemptionService.ReleaseRedemption:input_type -> discount.v1.ReleaseRedemptionRequest
+	10, // 38: discount.v1.RedemptionService.VoidRedemption:input_type -> discount.v1.VoidRedemptionRequest
+	12, // 39: discount.v1.RedemptionService.RedeemStream:input_type -> discount.v1.RedeemStreamRequest
+	15, // 40: discount.v1.RedemptionService.GetRedemption:input_type -> discount.v1.GetRedemptionRequest
+	17, // 41: discount.v1.RedemptionService.ListRedemptions:input_type -> discount.v1.ListRedemptionsRequest
+	31, // 42: discount.v1.RedemptionService.ApplyRenewal:input_type -> discount.v1.ApplyRenewalRequest
+	19, // 43: discount.v1.RedemptionService.EndDiscount:input_type -> discount.v1.EndDiscountRequest
+	1,  // 44: discount.v1.RedemptionService.ValidateCode:output_type -> discount.v1.ValidateCodeResponse
+	3,  // 45: discount.v1.RedemptionService.Redeem:output_type -> discount.v1.RedeemResponse
+	5,  // 46: discount.v1.RedemptionService.ReserveRedemption:output_type -> discount.v1.ReserveRedemptionResponse
+	7,  // 47: discount.v1.RedemptionService.CommitRedemption:output_type -> discount.v1.CommitRedemptionResponse
+	9,  // 48: discount.v1.RedemptionService.ReleaseRedemption:output_type -> discount.v1.ReleaseRedemptionResponse
+	11, // 49: discount.v1.RedemptionService.VoidRedemption:output_type -> discount.v1.VoidRedemptionResponse
+	13, // 50: discount.v1.RedemptionService.RedeemStream:output_type -> discount.v1.RedeemStreamResponse
+	16, // 51: discount.v1.RedemptionService.GetRedemption:output_type -> discount.v1.GetRedemptionResponse
+	18, // 52: discount.v1.RedemptionService.ListRedemptions:output_type -> discount.v1.ListRedemptionsResponse
+	32, // 53: discount.v1.RedemptionService.ApplyRenewal:output_type -> discount.v1.ApplyRenewalResponse
+	20, // 54: discount.v1.RedemptionService.EndDiscount:output_type -> discount.v1.EndDiscountResponse
+	44, // [44:55] is the sub-list for method output_type
+	33, // [33:44] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_discount_v1_redemption_service_proto_init() }
@@ -1761,6 +1992,7 @@ func file_discount_v1_redemption_service_proto_init() {
 	file_discount_v1_ineligibility_proto_init()
 	file_discount_v1_order_proto_init()
 	file_discount_v1_redemption_proto_init()
+	file_discount_v1_subscription_proto_init()
 	file_discount_v1_redemption_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*ValidateCodeRequest_Code)(nil),
 		(*ValidateCodeRequest_PromotionCode)(nil),
@@ -1795,7 +2027,7 @@ func file_discount_v1_redemption_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_discount_v1_redemption_service_proto_rawDesc), len(file_discount_v1_redemption_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,8 @@ const (
 	RedemptionService_RedeemStream_FullMethodName      = "/discount.v1.RedemptionService/RedeemStream"
 	RedemptionService_GetRedemption_FullMethodName     = "/discount.v1.RedemptionService/GetRedemption"
 	RedemptionService_ListRedemptions_FullMethodName   = "/discount.v1.RedemptionService/ListRedemptions"
+	RedemptionService_ApplyRenewal_FullMethodName      = "/discount.v1.RedemptionService/ApplyRenewal"
+	RedemptionService_EndDiscount_FullMethodName       = "/discount.v1.RedemptionService/EndDiscount"
 )
 
 // RedemptionServiceClient is the client API for RedemptionService service.
@@ -94,6 +96,21 @@ type RedemptionServiceClient interface {
 	// ListRedemptions returns the redemptions of a coupon in the order of its
 	// ledger. Paging is stable while redemptions go on.
 	ListRedemptions(ctx context.Context, in *ListRedemptionsRequest, opts ...grpc.CallOption) (*ListRedemptionsResponse, error)
+	// ApplyRenewal answers what is taken off one invoice of a redemption's subscription,
+	// and uses a cycle of the discount if anything is. An invoice is answered once,
+	// however often and by whatever request it is asked; another invoice with its id is
+	// INVALID_ARGUMENT with the reason INVOICE_ID_REUSED.
+	//
+	// A renewal is no redemption: it counts against no limit but the budget, which
+	// refuses it with RedemptionRefused. Conditions and restrictions are not asked
+	// again, and the end of the coupon does not matter. FAILED_PRECONDITION with
+	// NO_SUBSCRIPTION when the redemption is not for one, with REDEMPTION_ and the
+	// state when it is not REDEEMED.
+	ApplyRenewal(ctx context.Context, in *ApplyRenewalRequest, opts ...grpc.CallOption) (*ApplyRenewalResponse, error)
+	// EndDiscount stops the discount of a redemption's subscription: no further
+	// invoice gets it, and the subscription is free for another one. What has ended
+	// already is returned as it is. FAILED_PRECONDITION as ApplyRenewal says.
+	EndDiscount(ctx context.Context, in *EndDiscountRequest, opts ...grpc.CallOption) (*EndDiscountResponse, error)
 }
 
 type redemptionServiceClient struct {
@@ -197,6 +214,26 @@ func (c *redemptionServiceClient) ListRedemptions(ctx context.Context, in *ListR
 	return out, nil
 }
 
+func (c *redemptionServiceClient) ApplyRenewal(ctx context.Context, in *ApplyRenewalRequest, opts ...grpc.CallOption) (*ApplyRenewalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApplyRenewalResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_ApplyRenewal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *redemptionServiceClient) EndDiscount(ctx context.Context, in *EndDiscountRequest, opts ...grpc.CallOption) (*EndDiscountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EndDiscountResponse)
+	err := c.cc.Invoke(ctx, RedemptionService_EndDiscount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RedemptionServiceServer is the server API for RedemptionService service.
 // All implementations must embed UnimplementedRedemptionServiceServer
 // for forward compatibility.
@@ -258,6 +295,21 @@ type RedemptionServiceServer interface {
 	// ListRedemptions returns the redemptions of a coupon in the order of its
 	// ledger. Paging is stable while redemptions go on.
 	ListRedemptions(context.Context, *ListRedemptionsRequest) (*ListRedemptionsResponse, error)
+	// ApplyRenewal answers what is taken off one invoice of a redemption's subscription,
+	// and uses a cycle of the discount if anything is. An invoice is answered once,
+	// however often and by whatever request it is asked; another invoice with its id is
+	// INVALID_ARGUMENT with the reason INVOICE_ID_REUSED.
+	//
+	// A renewal is no redemption: it counts against no limit but the budget, which
+	// refuses it with RedemptionRefused. Conditions and restrictions are not asked
+	// again, and the end of the coupon does not matter. FAILED_PRECONDITION with
+	// NO_SUBSCRIPTION when the redemption is not for one, with REDEMPTION_ and the
+	// state when it is not REDEEMED.
+	ApplyRenewal(context.Context, *ApplyRenewalRequest) (*ApplyRenewalResponse, error)
+	// EndDiscount stops the discount of a redemption's subscription: no further
+	// invoice gets it, and the subscription is free for another one. What has ended
+	// already is returned as it is. FAILED_PRECONDITION as ApplyRenewal says.
+	EndDiscount(context.Context, *EndDiscountRequest) (*EndDiscountResponse, error)
 	mustEmbedUnimplementedRedemptionServiceServer()
 }
 
@@ -294,6 +346,12 @@ func (UnimplementedRedemptionServiceServer) GetRedemption(context.Context, *GetR
 }
 func (UnimplementedRedemptionServiceServer) ListRedemptions(context.Context, *ListRedemptionsRequest) (*ListRedemptionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRedemptions not implemented")
+}
+func (UnimplementedRedemptionServiceServer) ApplyRenewal(context.Context, *ApplyRenewalRequest) (*ApplyRenewalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApplyRenewal not implemented")
+}
+func (UnimplementedRedemptionServiceServer) EndDiscount(context.Context, *EndDiscountRequest) (*EndDiscountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndDiscount not implemented")
 }
 func (UnimplementedRedemptionServiceServer) mustEmbedUnimplementedRedemptionServiceServer() {}
 func (UnimplementedRedemptionServiceServer) testEmbeddedByValue()                           {}
@@ -467,6 +525,42 @@ func _RedemptionService_ListRedemptions_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RedemptionService_ApplyRenewal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApplyRenewalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).ApplyRenewal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_ApplyRenewal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).ApplyRenewal(ctx, req.(*ApplyRenewalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RedemptionService_EndDiscount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndDiscountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RedemptionServiceServer).EndDiscount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RedemptionService_EndDiscount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RedemptionServiceServer).EndDiscount(ctx, req.(*EndDiscountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RedemptionService_ServiceDesc is the grpc.ServiceDesc for RedemptionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -505,6 +599,14 @@ var RedemptionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRedemptions",
 			Handler:    _RedemptionService_ListRedemptions_Handler,
+		},
+		{
+			MethodName: "ApplyRenewal",
+			Handler:    _RedemptionService_ApplyRenewal_Handler,
+		},
+		{
+			MethodName: "EndDiscount",
+			Handler:    _RedemptionService_EndDiscount_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -17,12 +17,13 @@ local function books_open(head, customers, promotions, now)
     return nil
   end
   return {
-    head = head, customers = customers, promotions = promotions,
+    head = head, customers = customers, promotions = promotions, now = now,
     state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
     redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
     audited = h[9] and tonumber(h[9]) > tonumber(now), audit_over = h[9] and tonumber(h[9]) <= tonumber(now),
     codes = {}, uses = {}, spent = {}, -- as they stand, by code id, field, currency
     codes_changed = {}, uses_changed = {}, spent_changed = {},
+    moves = {}, -- transactions of gift cards, by the bucket of the card
   }
 end
 
@@ -73,6 +74,7 @@ local function books_fetch_codes(b, codes)
       local p = promotion_parse(texts[i]) or { version = '' }
       p.redeemed, p.held = tonumber(p.redeemed), tonumber(p.held)
       p.max, p.max_customer = tonumber(p.max), tonumber(p.max_customer)
+      p.balance, p.moves = tonumber(p.balance), tonumber(p.moves)
       b.codes[code] = p
     end
   end
@@ -178,6 +180,34 @@ local function books_spend(b, currency, total, scoped)
   end
 end
 
+-- books_card returns how much of an amount the balance of a gift card covers, and
+-- the letter G when nothing is left on it. What is no gift card covers all.
+local function books_card(b, code, amount)
+  local balance = code ~= '' and books_code(b, code).balance
+  if not balance then
+    return amount, ''
+  end
+  return math.min(amount, balance), balance == 0 and 'G' or ''
+end
+
+-- books_pay moves the balance of a gift card, if the code is one, and notes what
+-- moved it: the redemption at a position, whose record goes on with rest after its
+-- first three fields.
+local function books_pay(b, code, amount, position, rest)
+  local p = code ~= '' and books_code(b, code)
+  if not p or not p.balance or amount == 0 then
+    return
+  end
+  p.balance, p.moves = p.balance + amount, p.moves + 1
+  b.codes_changed[code] = true
+  local request = string.match(rest, '^' .. string.rep('[^\t]*\t', 8) .. '([^\t]*)')
+  local bucket = books_bucket(b, code)
+  b.moves[bucket] = b.moves[bucket] or {}
+  table.insert(b.moves[bucket], promotion_move_field(string.sub(code, 5), p.moves))
+  table.insert(b.moves[bucket], promotion_move(amount < 0 and 'R' or 'B', amount, p.balance, b.now,
+    string.format('%d %s', position, request), ''))
+end
+
 -- books_limits returns a letter for every limit that leaves no room for one more
 -- use: C the coupon's, P the promotion code's, R either of them while reservations
 -- may still give some back, U the coupon's per customer, V the promotion code's
@@ -259,6 +289,7 @@ local function books_write(b)
       max = p.max and string.format('%.0f', p.max) or '',
       max_customer = p.max_customer and string.format('%.0f', p.max_customer) or '',
       expires = p.expires,
+      balance = p.balance and string.format('%.0f', p.balance), moves = p.moves and string.format('%d', p.moves),
     })
     local bucket = books_bucket(b, code)
     by_bucket[bucket] = by_bucket[bucket] or {}
@@ -267,6 +298,9 @@ local function books_write(b)
   end
   for bucket, values in pairs(by_bucket) do
     books_store(bucket, values)
+  end
+  for bucket, values in pairs(b.moves) do
+    books_store(promotion_moves(bucket), values)
   end
   local values = {}
   for field in pairs(b.uses_changed) do

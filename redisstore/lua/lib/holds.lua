@@ -34,6 +34,7 @@ local function hold_end(b, ledger, holds, position, page_size, r, state)
   local t = ledger_taken(r)
   books_add(b, t.code, t.identities, t.periods, 0, -1)
   books_spend(b, t.currency, -t.total, -t.scoped)
+  books_pay(b, t.code, t.total, position, r.rest)
 end
 
 -- holds_next keeps the moment the first reservation falls due.

@@ -3,15 +3,16 @@
 
 -- Library "promotion": the record of a promotion code, one short text in a bucket
 -- of them: state, token, version, redeemed, held, max_redemptions,
--- max_redemptions_per_customer, expires_at in milliseconds. Empty is no limit.
+-- max_redemptions_per_customer, expires_at in milliseconds. Empty is no limit. That
+-- of a gift card goes on with its balance and the number of its transactions.
 
 local function promotion_parse(text)
   if not text then
     return nil
   end
   local p = {}
-  p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires =
-    string.match(text, '^(%u),(%w*),(%d+),(%d+),(%d+),(%d*),(%d*),(%d*)$')
+  p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves =
+    string.match(text, '^(%u),(%w*),(%d+),(%d+),(%d+),(%d*),(%d*),(%d*),?(%d*),?(%d*)$')
   return p
 end
 
@@ -20,7 +21,11 @@ local function promotion_read(key, field)
 end
 
 local function promotion_text(p)
-  return table.concat({ p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires }, ',')
+  local text = table.concat({ p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires }, ',')
+  if p.balance and p.balance ~= '' then
+    text = text .. ',' .. p.balance .. ',' .. p.moves
+  end
+  return text
 end
 
 -- promotion_write stores a record under a new version.
@@ -36,4 +41,20 @@ end
 local function promotion_fit(p, now)
   return (p.expires == '' or tonumber(now) < tonumber(p.expires))
     and (p.max == '' or tonumber(p.redeemed) < tonumber(p.max))
+end
+
+-- The transactions of the gift cards of a bucket are in a hash beside it, by card
+-- and number; the first one, the issue, is told by the card's configuration. A
+-- transaction is a line of fields separated by tabs: kind, amount, balance after it,
+-- instant in milliseconds, what it belongs to, reason.
+local function promotion_moves(bucket)
+  return bucket .. ':m'
+end
+
+local function promotion_move_field(field, number)
+  return string.format('%s/%d', field, number)
+end
+
+local function promotion_move(kind, amount, balance, now, belongs_to, reason)
+  return table.concat({ kind, string.format('%.0f', amount), string.format('%.0f', balance), now, belongs_to, reason }, '\t')
 end

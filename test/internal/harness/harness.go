@@ -40,6 +40,7 @@ var hashKey = bytes.Repeat([]byte("acceptance"), 4)
 type Service struct {
 	discountv1.CouponServiceClient
 	discountv1.RedemptionServiceClient
+	discountv1.CreditServiceClient
 	Health healthpb.HealthClient
 	Conn   *grpc.ClientConn
 }
@@ -65,6 +66,7 @@ func Connect(t testing.TB, address string) *Service {
 	return &Service{
 		CouponServiceClient:     discountv1.NewCouponServiceClient(conn),
 		RedemptionServiceClient: discountv1.NewRedemptionServiceClient(conn),
+		CreditServiceClient:     discountv1.NewCreditServiceClient(conn),
 		Health:                  healthpb.NewHealthClient(conn),
 		Conn:                    conn,
 	}
@@ -153,6 +155,7 @@ func (s *Service) AwaitHealth(t testing.TB, want healthpb.HealthCheckResponse_Se
 	Await(t, Patience, "health "+want.String(), func(ctx context.Context) bool {
 		for _, name := range []string{
 			"", discountv1.CouponService_ServiceDesc.ServiceName, discountv1.RedemptionService_ServiceDesc.ServiceName,
+			discountv1.CreditService_ServiceDesc.ServiceName,
 		} {
 			got, err := s.Health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
 			if err != nil || got.GetStatus() != want {
