@@ -117,7 +117,11 @@ func remember(t *testing.T, said map[string]string, s step, answer string) {
 	if len(issued.Code) != len(theCode) {
 		t.Errorf("the code is %q", issued.Code)
 	}
-	said["promotionCodes/"+s.names] = issued.GiftCard.Name[strings.Index(issued.GiftCard.Name, "promotionCodes/"):]
+	_, id, ok := strings.Cut(issued.GiftCard.Name, "/promotionCodes/")
+	if !ok {
+		t.Errorf("the name is %q", issued.GiftCard.Name)
+	}
+	said["promotionCodes/"+s.names] = "promotionCodes/" + id
 	said[`"`+theCode[12:]+`"`] = `"` + issued.Code[12:] + `"`
 	said[theCode], said[strings.ToLower(theCode)] = issued.Code, strings.ToLower(issued.Code)
 }

@@ -351,6 +351,7 @@ func (s State) checkBalances() error {
 					transfers -= t.AmountMinor
 				case TransactionRedeemed, TransactionReturned:
 					used -= t.AmountMinor
+				case TransactionIssued, TransactionAdjusted, TransactionApplied:
 				}
 				if t.BalanceMinor < 0 {
 					return fmt.Errorf("%s had %d left", p.Name, t.BalanceMinor)

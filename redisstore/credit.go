@@ -383,6 +383,7 @@ func parseCredit(position int64, text string) (domain.BalanceTransaction, error)
 		t.Card, t.Reason = domain.PromotionCodeName{Coupon: domain.CouponID(coupon), ID: domain.PromotionCodeID(code)}, ""
 	case domain.TransactionApplied:
 		t.InvoiceID, t.RequestID = t.RequestID, ""
+	case domain.TransactionIssued, domain.TransactionRedeemed, domain.TransactionReturned, domain.TransactionAdjusted:
 	}
 	return t, nil
 }

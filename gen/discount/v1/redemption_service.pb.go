@@ -1727,7 +1727,7 @@ var File_discount_v1_redemption_service_proto protoreflect.FileDescriptor
 
 const file_discount_v1_redemption_service_proto_rawDesc = "" +
 	"\n" +
-	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x19google/protobuf/any.proto\x1a\x1ediscount/v1/subscription.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
+	"$discount/v1/redemption_service.proto\x12\vdiscount.v1\x1a\x1adiscount/v1/discount.proto\x1a\x1fdiscount/v1/ineligibility.proto\x1a\x17discount/v1/order.proto\x1a\x1cdiscount/v1/redemption.proto\x1a\x1ediscount/v1/subscription.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
 	"\x13ValidateCodeRequest\x12\x14\n" +
 	"\x04code\x18\x01 \x01(\tH\x00R\x04code\x12'\n" +
 	"\x0epromotion_code\x18\x02 \x01(\tH\x00R\rpromotionCode\x12\x18\n" +
