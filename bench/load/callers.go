@@ -24,14 +24,19 @@ type caller interface {
 	call(ctx context.Context, n uint64) error
 }
 
-// newCaller returns who does the work of c on a connection. A kind of work that
-// takes several calls, or a stream that many callers share, is one more case.
-func newCaller(c Config, conn grpc.ClientConnInterface) (caller, error) {
+// newCaller returns who does the work of c on a connection, until ctx ends. A kind
+// of work that takes several calls, or a stream that many callers share, is one more
+// case.
+func newCaller(ctx context.Context, c Config, conn grpc.ClientConnInterface) (caller, error) {
 	service := discountv1.NewRedemptionServiceClient(conn)
 	codes := codesOf(c.Coupons)
 	switch c.Work {
 	case Redeem:
-		return &redeemer{service: service, run: c.Run, codes: codes, order: fixture.OneLine()}, nil
+		return &redeemer{service: service, redemptions: redemptions{run: c.Run, codes: codes, order: fixture.OneLine()}}, nil
+	case Settle:
+		return &settler{service: service, redemptions: redemptions{run: c.Run, codes: codes, order: fixture.OneLine()}}, nil
+	case Stream:
+		return newStreamer(ctx, service, redemptions{run: c.Run, codes: codes, order: fixture.OneLine()})
 	case Validate:
 		v := &validator{service: service, codes: codes, order: fixture.FiveLines()}
 		if c.MaxStaleness > 0 {
@@ -54,26 +59,60 @@ func codesOf(coupons int) []string {
 	return codes
 }
 
+// redemptions are those that a run makes.
+type redemptions struct {
+	run   uint64
+	codes []string
+	order *discountv1.Order // read only, and so shared
+}
+
+func (r *redemptions) id(n uint64) string { return fixture.RequestID(r.run, n) }
+
+func (r *redemptions) code(n uint64) string { return r.codes[n%uint64(len(r.codes))] }
+
+func (r *redemptions) request(n uint64) *discountv1.RedeemRequest {
+	return &discountv1.RedeemRequest{RequestId: r.id(n), Source: &discountv1.RedeemRequest_Code{Code: r.code(n)}, Order: r.order}
+}
+
+func checkRedemption(made *discountv1.Redemption) error {
+	if got := made.GetDiscount().GetTotalAmountMinor(); got != fixture.OneLineDiscount {
+		return fmt.Errorf("redeemed for a discount of %d, not %d", got, fixture.OneLineDiscount)
+	}
+	return nil
+}
+
 type redeemer struct {
+	redemptions
 	service discountv1.RedemptionServiceClient
-	run     uint64
-	codes   []string
-	order   *discountv1.Order // read only, and so shared
 }
 
 func (r *redeemer) call(ctx context.Context, n uint64) error {
-	answer, err := r.service.Redeem(ctx, &discountv1.RedeemRequest{
-		RequestId: fixture.RequestID(r.run, n),
-		Source:    &discountv1.RedeemRequest_Code{Code: r.codes[n%uint64(len(r.codes))]},
-		Order:     r.order,
+	answer, err := r.service.Redeem(ctx, r.request(n))
+	if err != nil {
+		return err
+	}
+	return checkRedemption(answer.GetRedemption())
+}
+
+type settler struct {
+	redemptions
+	service discountv1.RedemptionServiceClient
+}
+
+func (s *settler) call(ctx context.Context, n uint64) error {
+	reserved, err := s.service.ReserveRedemption(ctx, &discountv1.ReserveRedemptionRequest{
+		RequestId: s.id(n), Source: &discountv1.ReserveRedemptionRequest_Code{Code: s.code(n)}, Order: s.order,
 	})
 	if err != nil {
 		return err
 	}
-	if got := answer.GetRedemption().GetDiscount().GetTotalAmountMinor(); got != fixture.OneLineDiscount {
-		return fmt.Errorf("redeemed for a discount of %d, not %d", got, fixture.OneLineDiscount)
+	answer, err := s.service.CommitRedemption(ctx, &discountv1.CommitRedemptionRequest{
+		Name: reserved.GetRedemption().GetName(), RequestId: "commit " + s.id(n),
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return checkRedemption(answer.GetRedemption())
 }
 
 type validator struct {

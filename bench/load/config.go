@@ -11,6 +11,12 @@ import "time"
 const (
 	// Redeem redeems a code with an order of one line.
 	Redeem = "redeem"
+	// Settle reserves a code for such an order and commits the reservation: two
+	// calls that are counted as one.
+	Settle = "settle"
+	// Stream redeems as Redeem does, by messages of RedeemStream, one stream for
+	// each connection.
+	Stream = "stream"
 	// Validate asks whether a code is good for an order of five lines.
 	Validate = "validate"
 )

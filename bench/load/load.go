@@ -66,7 +66,7 @@ func (g *generator) connect(ctx context.Context) error {
 		}
 		g.conns = append(g.conns, conn)
 		conn.Connect()
-		who, err := newCaller(g.config, conn)
+		who, err := newCaller(ctx, g.config, conn)
 		if err != nil {
 			return err
 		}

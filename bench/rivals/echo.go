@@ -5,7 +5,9 @@ package rivals
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"google.golang.org/protobuf/proto"
 
@@ -33,6 +35,30 @@ func newEcho(a Answers) (*echo, error) {
 
 func (e *echo) Redeem(context.Context, *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {
 	return e.redeem, nil
+}
+
+func (e *echo) ReserveRedemption(context.Context, *discountv1.ReserveRedemptionRequest) (*discountv1.ReserveRedemptionResponse, error) {
+	return &discountv1.ReserveRedemptionResponse{Redemption: e.redeem.GetRedemption()}, nil
+}
+
+func (e *echo) CommitRedemption(context.Context, *discountv1.CommitRedemptionRequest) (*discountv1.CommitRedemptionResponse, error) {
+	return &discountv1.CommitRedemptionResponse{Redemption: e.redeem.GetRedemption()}, nil
+}
+
+func (e *echo) RedeemStream(stream discountv1.RedemptionService_RedeemStreamServer) error {
+	result := &discountv1.RedeemStreamResponse_Redemption{Redemption: e.redeem.GetRedemption()}
+	for {
+		request, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = stream.Send(&discountv1.RedeemStreamResponse{RequestId: request.GetRedeem().GetRequestId(), Result: result})
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (e *echo) ValidateCode(context.Context, *discountv1.ValidateCodeRequest) (*discountv1.ValidateCodeResponse, error) {

@@ -45,7 +45,7 @@ func (s *Suite) measure(ctx context.Context, v *server, c load.Config) (report.F
 	if err != nil {
 		return report.Figures{}, errors.Join(err, process.Kill())
 	}
-	if c.Work == load.Redeem {
+	if c.Work != load.Validate {
 		v.account.add(c.Run, result.Sent, result.Acknowledged)
 	}
 	switch {

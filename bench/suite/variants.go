@@ -105,6 +105,8 @@ func variants() []variant {
 		rival    = func(kind, durability string) spec { return spec{kind: kind, durability: durability} }
 		spread   = shape{work: load.Redeem, coupons: fixture.Spread, callers: 256}
 		openLoop = shape{work: load.Redeem, coupons: 1, callers: 256, rate: openLoopRate}
+		settle   = shape{work: load.Settle, coupons: 1, callers: 256}
+		stream   = shape{work: load.Stream, coupons: 1, callers: 256}
 		exact    = shape{work: load.Validate, coupons: 1, callers: 256}
 		stale    = shape{work: load.Validate, coupons: 1, callers: 256, staleness: staleness}
 	)
@@ -126,6 +128,8 @@ func variants() []variant {
 	add(hot(1024), product(everysec))
 	add(spread, product(off), product(everysec), product(always), single(everysec))
 	add(openLoop, product(everysec), single(everysec))
+	add(settle, product(everysec), product(always))
+	add(stream, product(everysec), product(always))
 	add(exact, product(everysec))
 	add(stale, product(everysec))
 	return all
