@@ -99,8 +99,8 @@ func (s *Suite) prepare(ctx context.Context) error {
 		return fmt.Errorf("%s --help: %w\n%s", s.options.Discountd, err, help)
 	}
 	s.variants, s.results.LeftOut = choose(s.options.Only, func(flag string) bool {
-		name, _, _ := strings.Cut(flag, "=")
-		return strings.Contains(string(help), name)
+		name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		return knows(string(help), name)
 	})
 	for _, why := range s.results.LeftOut {
 		s.say("left out: %s", why)
@@ -192,4 +192,9 @@ func (s *Suite) broken(where fmt.Stringer, format string, args ...any) {
 
 func (s *Suite) say(format string, args ...any) {
 	fmt.Fprintf(s.options.Progress, format+"\n", args...)
+}
+
+// knows reports whether a program's help has a flag, --name or --[no-]name.
+func knows(help, name string) bool {
+	return strings.Contains(help, "--"+name) || strings.Contains(help, "--[no-]"+name)
 }
