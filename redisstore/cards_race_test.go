@@ -86,3 +86,30 @@ func TestCreditWhoseHistoryDoesNotAgreeWithItsLengthIsNotChanged(t *testing.T) {
 		}
 	})
 }
+
+func TestCreditIsNeitherOverdrawnNorMoreThanCanBeCounted(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		adjust := func(request string, amount int64) error {
+			_, err := e.AdjustCustomerBalance(e.ctx(), domain.AdjustCustomerBalance{
+				RequestID: request, Holder: domain.IdentityOfID("alice"), Amount: domain.Money{Currency: "EUR", AmountMinor: amount}, Reason: "a reason",
+			})
+			return err
+		}
+		const most = domain.MaxAmount / 2
+		e.give("alice", most)
+		if err := adjust("one more", 1); !isError[*domain.TooManyError](err) {
+			t.Errorf("more than can be counted: %v", err)
+		}
+		e.createCoupon(program("gifts", false))
+		card := e.issue("issue", giftCard("gifts", "GIFTED", 1_000)).Name
+		if _, err := e.TransferToCredit(e.ctx(), transferTo("alice", "t", card)); !isError[*domain.TooManyError](err) || e.balance(card) != 1_000 {
+			t.Errorf("a transfer of more than can be counted: %v, %d are left on the card", err, e.balance(card))
+		}
+		if err := adjust("nearly all", 1-most); err != nil {
+			t.Error(err)
+		}
+		if err := adjust("more than there is", -2); !isError[*domain.AmountExceededError](err) || e.has("alice") != 1 {
+			t.Errorf("more than there is: %v, %d are left", err, e.has("alice"))
+		}
+	})
+}
