@@ -153,11 +153,12 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 		return nil, nil, d.err
 	}
 	lines := strings.Split(d.value, "\n")
-	if len(lines) != 3 {
+	flat := strings.Split(lines[0], "\t")
+	if len(lines) != 3 || len(flat)%2 != 0 {
 		return nil, nil, fmt.Errorf("redisstore: counts of %s: %q", known.coupon.ID, d.value)
 	}
 	var n numbers
-	head := headFields(strings.Split(lines[0], " "))
+	head := headFields(flat)
 	n.head(&c.coupon, head)
 	if head["d"] != "" {
 		c.due = time.UnixMilli(n.parse(head["d"])).UTC()

@@ -150,3 +150,24 @@ func TestCountersOfACouponThatIsNotThereAreNotFound(t *testing.T) {
 		}
 	})
 }
+
+// An audit marks the head of the coupon that it is at, in a text with a space in it.
+func TestRememberedRulesAreValidatedWhileAnAuditIsAtWork(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.rules = newRules(1<<20, e.clock.Now)
+		e.createCoupon(percentOff("a", limitedTo(2)))
+		e.createCode(promotionCode("a", "X"))
+		e.redeem(byCode("r1", "X")) // remembers the rules
+		k := e.keys
+		_, err := e.run(e.ctx(), auditBegin, []string{k.head("a"), k.definition("a"), k.ledger("a")},
+			"token", millis(e.now()), millis(e.now().Add(time.Hour)))
+		noError(t, err)
+		if v := e.validateWithin(0, byCode("", "X")); !v.Valid() {
+			t.Errorf("with one left: %+v", v.Ineligibilities)
+		}
+		e.redeem(byCoupon("r2", "a"))
+		if v := e.validateWithin(0, byCode("", "X")); v.Valid() {
+			t.Error("valid with none left")
+		}
+	})
+}
