@@ -93,8 +93,9 @@ type gatherer struct {
 
 	mu    sync.Mutex
 	lanes map[string]*lane
-	// only is the lane of a Redis that is not a cluster.
-	only *lane
+	// only is the lane of a Redis that is not a cluster; readers is that of what only
+	// reads there while writes are waited for, which would hold it up.
+	only, readers *lane
 }
 
 func newGatherer(s *Store, maxWaiting int) *gatherer {
@@ -103,7 +104,7 @@ func newGatherer(s *Store, maxWaiting int) *gatherer {
 	}
 	g := &gatherer{store: s, maxWaiting: maxWaiting, lanes: map[string]*lane{}}
 	if _, ok := s.client.(*redis.ClusterClient); !ok {
-		g.only = g.lane("")
+		g.only, g.readers = g.lane(""), g.lane("readers")
 	}
 	return g
 }
@@ -122,8 +123,11 @@ func (g *gatherer) lane(node string) *lane {
 
 // laneOf returns the lane of the node that a key is on, as far as that is known
 // here: it decides which requests travel together, not where they go.
-func (g *gatherer) laneOf(ctx context.Context, key string) *lane {
+func (g *gatherer) laneOf(ctx context.Context, kind *batchKind, key string) *lane {
 	if g.only != nil {
+		if kind.reads && g.store.waitsFor().waits() {
+			return g.readers
+		}
 		return g.only
 	}
 	cluster, ok := g.store.client.(*redis.ClusterClient)
@@ -150,7 +154,7 @@ func (g *gatherer) submit(ctx context.Context, kind *batchKind, c domain.CouponI
 			t.size += len(s)
 		}
 	}
-	l := g.laneOf(ctx, g.store.keys.head(c))
+	l := g.laneOf(ctx, kind, g.store.keys.head(c))
 	f, err := l.join(lineKey{kind, c}, t)
 	if err != nil {
 		return decision{err: err}

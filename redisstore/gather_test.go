@@ -279,6 +279,41 @@ func TestPipelineIsNotAcknowledgedBeforeReplicasHaveIt(t *testing.T) {
 	}
 }
 
+// TestReadsAreNotHeldUpByWritesThatWaitForReplicas has as many writes in flight as
+// there may be, none of which comes to an end.
+func TestReadsAreNotHeldUpByWritesThatWaitForReplicas(t *testing.T) {
+	t.Parallel()
+	e := gathering(t, 0)
+	e.rules = newRules(1<<20, e.clock.Now)
+	for i := range maxFlights {
+		e.createCoupon(percentOff(domain.CouponID("c" + strconv.Itoa(i))))
+	}
+	e.validateWithin(0, byCoupon("", "c0")) // the rules
+	g := gateOf(e, redeem)
+	g.close()
+	e.safety.Store(&safety{replicas: 1})
+	var running sync.WaitGroup
+	for i := range maxFlights {
+		trips := g.trips.Load()
+		running.Go(func() {
+			_, err := e.Redeem(e.ctx(), byCoupon("r", domain.CouponID("c"+strconv.Itoa(i))))
+			if u, ok := errors.AsType[*domain.UnavailableError](err); !ok || !u.OutcomeUnknown {
+				t.Errorf("there is no replica: %v", err)
+			}
+		})
+		until(t, "it is at the gate", func() bool { return g.trips.Load() == trips+1 })
+	}
+	within, cancel := context.WithTimeout(e.ctx(), patience)
+	defer cancel()
+	r := byCoupon("", "c0")
+	if v, err := e.Validate(within, r.ValidateRequest); err != nil || !v.Valid() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	g.open()
+	running.Wait()
+	e.nothingIsLeft()
+}
+
 func TestHotCouponDoesNotHoldUpAnother(t *testing.T) {
 	t.Parallel()
 	e := gathering(t, 0)

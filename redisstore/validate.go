@@ -76,7 +76,7 @@ func (s *Store) validateRecalled(ctx context.Context, r *domain.ValidateRequest)
 	snapshot, now, who := known.snapshot(), s.now(), r.Customer.Identities()
 	periods := snapshot.PeriodCounters(who, now)
 	fields := countFields(snapshot, who, periods)
-	if last := known.counts().Load(); last != nil && len(fields) == 0 && r.MaxStaleness > 0 && !last.at.Add(r.MaxStaleness).Before(now) {
+	if last := s.lastCounts(ctx, &known, r.MaxStaleness, now); last != nil && len(fields) == 0 {
 		last.fill(snapshot)
 		e := domain.Evaluate(snapshot, r, last.at)
 		return &e, nil
@@ -92,6 +92,16 @@ func (s *Store) validateRecalled(ctx context.Context, r *domain.ValidateRequest)
 	snapshot.CustomerUses, snapshot.PeriodUses = usesOf(snapshot, who, periods, uses)
 	e := domain.Evaluate(snapshot, r, s.now())
 	return &e, nil
+}
+
+// lastCounts returns the counters that were read last, if they are recent enough, of
+// the same versions as the rules, and the store is one to be served from.
+func (s *Store) lastCounts(ctx context.Context, known *recalled, staleness time.Duration, now time.Time) *counts {
+	last := known.counts().Load()
+	if last == nil || staleness <= 0 || last.at.Add(staleness).Before(now) || !known.fit(last) || s.fence.check(ctx) != nil {
+		return nil
+	}
+	return last
 }
 
 // countFields names the counts that an evaluation needs, as far as there are limits
@@ -153,11 +163,12 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 		return nil, nil, d.err
 	}
 	lines := strings.Split(d.value, "\n")
-	if len(lines) != 3 {
+	flat := strings.Split(lines[0], "\t")
+	if len(lines) != 3 || len(flat)%2 != 0 {
 		return nil, nil, fmt.Errorf("redisstore: counts of %s: %q", known.coupon.ID, d.value)
 	}
 	var n numbers
-	head := headFields(strings.Split(lines[0], " "))
+	head := headFields(flat)
 	n.head(&c.coupon, head)
 	if head["d"] != "" {
 		c.due = time.UnixMilli(n.parse(head["d"])).UTC()

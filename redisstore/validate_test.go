@@ -150,3 +150,64 @@ func TestCountersOfACouponThatIsNotThereAreNotFound(t *testing.T) {
 		}
 	})
 }
+
+// An audit marks the head of the coupon that it is at, in a text with a space in it.
+func TestRememberedRulesAreValidatedWhileAnAuditIsAtWork(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.rules = newRules(1<<20, e.clock.Now)
+		e.createCoupon(percentOff("a", limitedTo(2)))
+		e.createCode(promotionCode("a", "X"))
+		e.redeem(byCode("r1", "X")) // remembers the rules
+		k := e.keys
+		_, err := e.run(e.ctx(), auditBegin, []string{k.head("a"), k.definition("a"), k.ledger("a")},
+			"token", millis(e.now()), millis(e.now().Add(time.Hour)))
+		noError(t, err)
+		if v := e.validateWithin(0, byCode("", "X")); !v.Valid() {
+			t.Errorf("with one left: %+v", v.Ineligibilities)
+		}
+		e.redeem(byCoupon("r2", "a"))
+		if v := e.validateWithin(0, byCode("", "X")); v.Valid() {
+			t.Error("valid with none left")
+		}
+	})
+}
+
+// Rules of one version and counters that were read at another need not have been
+// true together at any time.
+func TestCountersOfAnOlderVersionAreNotUsedWithNewerRules(t *testing.T) {
+	t.Parallel()
+	e := believing(t)
+	e.createCoupon(percentOff("a", limitedTo(1)))
+	e.createCode(promotionCode("a", "X"))
+	e.redeem(byCode("r1", "X"))
+	if v := e.validateWithin(0, byCode("", "X")); v.Valid() {
+		t.Fatal("valid with none left")
+	}
+	e.clock.Advance(time.Second)
+	other := e.server()
+	must[domain.CouponView](t)(other.UpdateCoupon(e.ctx(), domain.UpdateCoupon{
+		RequestID: "u", ID: "a", Set: domain.CouponFields{MaxRedemptions: true}, MaxRedemptions: pointer(int64(2)),
+	}))
+	must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r2", "a")))
+	_, err := e.Redeem(e.ctx(), byCoupon("r3", "a")) // reads the new rules
+	wantReasons(t, err, domain.CouponMaxRedemptionsReached)
+	if v := e.validateWithin(time.Minute, byCode("", "X")); v.Valid() {
+		t.Errorf("valid as of %v, which it was not then", v.AsOf)
+	}
+}
+
+func TestStoreThatIsNotServedFromDoesNotAnswerFromMemory(t *testing.T) {
+	t.Parallel()
+	e := believing(t)
+	e.createCoupon(percentOff("a"))
+	e.createCode(promotionCode("a", "X"))
+	for range 3 { // the rules, the counters, and from memory
+		e.validateWithin(time.Minute, byCode("", "X"))
+	}
+	e.fence.raise(errStoreChanged)
+	r := byCode("", "X")
+	r.MaxStaleness = time.Minute
+	if v, err := e.Validate(e.ctx(), r.ValidateRequest); !isError[*domain.UnavailableError](err) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -5,7 +5,8 @@
 -- need, for rules that are known already. It writes nothing. Each names a promotion
 -- code, if it is about one, and counts of the hash of customers with a space
 -- between them. Its value has three lines: the head as fields and values with
--- spaces between them, the promotion code's record, the counts.
+-- tabs between them (the mark of an audit has a space), the promotion code's
+-- record, the counts.
 -- USES     promotion books
 -- KEYS     head customers promotions
 -- ARGV     (code count_fields)...
@@ -17,7 +18,7 @@ local h = redis.call('HGETALL', head)
 if #h == 0 then
   return { 'absent' }
 end
-local head_text = table.concat(h, ' ')
+local head_text = table.concat(h, '\t')
 
 -- What several ask for is read once.
 local b = { customers = customers, promotions = promotions, uses = {} }
