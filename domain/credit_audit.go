@@ -50,6 +50,7 @@ const (
 	DifferenceRedeemed    = "what the ledger took against the history"
 	DifferenceTransferred = "what left for credit against the transfers"
 	DifferenceArrived     = "what a transfer brought"
+	DifferenceDebited     = "what a transfer that has arrived took"
 	DifferenceUnasked     = "a transaction that no request led to"
 )
 

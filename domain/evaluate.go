@@ -41,6 +41,9 @@ type Evaluation struct {
 	// Discount is set when it applies and an order was given, or it grants a free
 	// trial.
 	Discount *AppliedDiscount
+	// Due is Discount before it was cut down to what is on a gift card; nil when none
+	// pays. What there is by the time it is taken decides anew.
+	Due *AppliedDiscount
 	// Exclusive is the coupon's.
 	Exclusive bool
 	AsOf      time.Time
@@ -133,12 +136,14 @@ func (e *Evaluation) evaluateOrder(s *Snapshot, minimums []Money, o *Order, now 
 			addOnce(&e.Ineligibilities, *short)
 		}
 	}
+	if !e.Valid() {
+		return
+	}
 	if c.Discount.GiftCards != nil {
-		d = d.Grant(s.balance())
+		due := d
+		e.Due, d = &due, d.Grant(s.balance())
 	}
-	if e.Valid() {
-		e.Discount = &d
-	}
+	e.Discount = &d
 }
 
 // LimitsReached returns the limits that leave no room for one more use. What

@@ -94,9 +94,10 @@ func (r *Redemption) Start(c *Coupon, req *ValidateRequest) {
 	r.Subscription = newSubscriptionDiscount(c, req, r.Discount)
 }
 
-// DiscountWindow returns the time in which the invoices of the subscription are
-// discounted: from start on and before end. A zero start is that of a reservation,
-// which has not begun; a zero end is none.
+// DiscountWindow returns when the discount on the invoices of the subscription began,
+// and before when an invoice must be issued to get it. A zero start is that of a
+// reservation, which has not begun; a zero end is none. An invoice that was issued
+// before the start gets it, too: the clock of who issues is another.
 //
 // A repeating discount ends a number of calendar months (UTC) after its start, a
 // free trial with the trial.

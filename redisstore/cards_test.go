@@ -262,3 +262,23 @@ func TestWhatAnotherTakesFromAGiftCardUnderARedemptionIsNotGivenAgain(t *testing
 		e.left(card, 0, "I5000=5000 R-4000=1000 R-1000=0 A700=700 A-700=0")
 	})
 }
+
+func TestWhatComesToAGiftCardUnderARedemptionIsGiven(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(program("gifts", false))
+		card := e.issue("issue", giftCard("gifts", "GIFTED", 100)).Name
+		e.before(redeem, 1, func(other *Store) {
+			must[domain.GiftCardView](t)(other.AdjustGiftCard(e.ctx(), domain.AdjustGiftCard{RequestID: "more", Name: card, AmountMinor: 900, Reason: "a reason"}))
+		})
+		r := byName("r", card, withOrder(orderOf(600)))
+		r.Order.Lines = append(r.Order.Lines, domain.OrderLine{ID: "second", UnitAmountMinor: 200, Quantity: 1})
+		got := e.redeem(r)
+		if d := got.Discount; d.TotalAmountMinor != 800 || len(d.Lines) != 2 || d.Lines[0].AmountMinor != 600 || d.Lines[1].AmountMinor != 200 {
+			t.Errorf("the card gives %+v, want the 800 that are due", got.Discount)
+		}
+		if diff := cmp.Diff(got, e.redeem(r)); diff != "" {
+			t.Errorf("a retry is told (-first +again):\n%s", diff)
+		}
+		e.left(card, 200, "I100=100 A900=1000 R-800=200")
+	})
+}

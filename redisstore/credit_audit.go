@@ -378,8 +378,15 @@ func (a *balanceAudit) customer(ctx context.Context, holder domain.Identity) err
 		return err
 	}
 	for i := range history {
-		if t := &history[i]; !made[t.Position] {
+		t := &history[i]
+		key, asked := made[t.Position]
+		switch {
+		case !asked:
 			a.found(domain.BalanceDifference{Holder: holder, What: domain.DifferenceUnasked, StoredMinor: t.AmountMinor})
+		case t.Kind == domain.TransactionTransferred:
+			if err := a.debited(ctx, holder, strings.TrimPrefix(key, "t"), t); err != nil {
+				return err
+			}
 		}
 	}
 	for _, m := range balance.Amounts {
@@ -391,11 +398,33 @@ func (a *balanceAudit) customer(ctx context.Context, holder domain.Identity) err
 	return nil
 }
 
-// requested returns the positions of the transactions that the requests of a
-// customer led to. One that was made again leads to its last.
-func (a *balanceAudit) requested(ctx context.Context, holder domain.Identity) (map[int64]bool, error) {
+// debited holds what came to a customer by a transfer against the record of it,
+// which was made before and stays. Without one the money is on the card, too: the
+// slot of the card was set back, and that of the customer was not.
+func (a *balanceAudit) debited(ctx context.Context, holder domain.Identity, id string, t *domain.BalanceTransaction) error {
+	text, err := a.store.transferText(ctx, t.Card.Coupon, id)
+	if err != nil {
+		return err
+	}
+	var o owed
+	if text != "" {
+		if o, err = parseOwed(t.Card.Coupon, id, text); err != nil {
+			return err
+		}
+	}
+	if o.amount != t.AmountMinor || o.holder != holder || o.code != t.Card.ID {
+		a.found(domain.BalanceDifference{
+			Card: t.Card, Holder: holder, What: domain.DifferenceDebited, StoredMinor: o.amount, WantMinor: t.AmountMinor,
+		})
+	}
+	return nil
+}
+
+// requested returns what the transactions of a customer were asked for by, by their
+// positions. A request that was made again led to its last.
+func (a *balanceAudit) requested(ctx context.Context, holder domain.Identity) (map[int64]string, error) {
 	s := a.store
-	out := map[int64]bool{}
+	out := map[int64]string{}
 	cursor := uint64(0)
 	for {
 		var page []string
@@ -414,7 +443,7 @@ func (a *balanceAudit) requested(ctx context.Context, holder domain.Identity) (m
 			if err != nil {
 				return nil, fmt.Errorf("redisstore: a request of %s is at %q", holder, page[i+1])
 			}
-			out[at] = true
+			out[at] = page[i]
 		}
 		if cursor = next; cursor == 0 {
 			return out, nil

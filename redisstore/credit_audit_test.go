@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -106,6 +107,15 @@ func TestAuditOfBalancesFindsWhatIsWrong(t *testing.T) {
 		"a transfer that is not recorded": {func(e *env, _ domain.PromotionCodeName) error {
 			return e.admin.HDel(e.ctx(), e.keys.transfers("gifts"), transferID("gifts", "part")).Err()
 		}, domain.DifferenceTransferred},
+		"a transfer that arrived from a card that was set back": {func(e *env, card domain.PromotionCodeName) error {
+			key, field := e.keys.promotions(card.Coupon, card.ID.Bucket()), card.ID.Suffix()
+			before := e.admin.HGet(e.ctx(), key, field).Val()
+			again := transferTo("alice", "again", card)
+			again.AmountMinor = pointer(int64(100))
+			_, err := e.TransferToCredit(e.ctx(), again)
+			return errors.Join(err, e.admin.HSet(e.ctx(), key, field, before).Err(),
+				e.admin.HDel(e.ctx(), e.keys.transfers(card.Coupon), transferID(card.Coupon, "again")).Err())
+		}, domain.DifferenceDebited},
 		"a redemption that took less": {func(e *env, _ domain.PromotionCodeName) error {
 			page := e.keys.ledgerPage("gifts", 0)
 			text := e.admin.LIndex(e.ctx(), page, 1).Val()

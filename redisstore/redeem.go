@@ -297,6 +297,9 @@ func newRedemption(r use, s *domain.Snapshot, e *domain.Evaluation) *domain.Rede
 		out.State, out.ExpireTime = domain.RedemptionReserved, e.AsOf.Add(r.ttl).Truncate(time.Millisecond)
 	}
 	out.Periods = domain.PeriodUses(s.PeriodCounters(r.Customer.Identities(), e.AsOf))
+	if e.Due != nil {
+		out.Discount = e.Due // of which the script grants what the balance covers by then
+	}
 	if r.Order != nil {
 		out.OrderID = r.Order.ID
 		out.ScopedAmountMinor = s.Coupon.ScopedAmount(r.Order, e.Discount)

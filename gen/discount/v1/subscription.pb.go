@@ -161,8 +161,9 @@ type SubscriptionDiscount struct {
 	SubscriptionId string `protobuf:"bytes,1,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
 	// The coupon's duration, spelled out.
 	Duration DiscountDuration `protobuf:"varint,2,opt,name=duration,proto3,enum=discount.v1.DiscountDuration" json:"duration,omitempty"`
-	// From when on: `create_time`, or `commit_time` of what was reserved. Unset while
-	// it is only reserved.
+	// What `end_time` is counted from: `create_time`, or `commit_time` of what was
+	// reserved. Unset while it is only reserved. An invoice that was issued before is
+	// discounted, too: clocks differ.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Invoices issued at this instant or later get nothing: the calendar months (UTC)
 	// of a REPEATING duration after `start_time`, or the end of a free trial. Unset
@@ -263,7 +264,8 @@ func (x *SubscriptionDiscount) GetEndedTime() *timestamppb.Timestamp {
 type Invoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller's own identifier: 1 to 255 characters, no control characters.
-	// Required. It names the invoice among those of its redemption.
+	// Required. It names the invoice among those of its redemption and, where credit is
+	// used, among all of the customer: two invoices with one id would be taken for one.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When it was issued, which decides whether the discount still lasts. Required.
 	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
