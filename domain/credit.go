@@ -105,11 +105,22 @@ type AdjustCustomerBalance struct {
 }
 
 // ApplyCredit uses what there is of a customer's credit for an invoice, up to an
-// amount, once for each invoice id.
+// amount, once for each invoice.
 type ApplyCredit struct {
-	InvoiceID string
-	Holder    Identity
-	UpTo      Money
+	// InvoiceID names the invoice among those of Redemption, whose renewal it is, or
+	// among those that the customer's credit was used for by itself.
+	InvoiceID  string
+	Redemption RedemptionName
+	Holder     Identity
+	UpTo       Money
+}
+
+// Invoice identifies the invoice among all of the customer's.
+func (cmd ApplyCredit) Invoice() string {
+	if cmd.Redemption == (RedemptionName{}) {
+		return cmd.InvoiceID
+	}
+	return cmd.Redemption.String() + "\t" + cmd.InvoiceID // which has no tab
 }
 
 // CustomerTransactionQuery asks for the history of a customer's credit, in its

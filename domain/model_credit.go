@@ -303,7 +303,7 @@ func (cmd AdjustCustomerBalance) step(s State, now time.Time, _ IDs) (State, Res
 }
 
 func (cmd ApplyCredit) step(s State, now time.Time, _ IDs) (State, Result) {
-	return s.changeCredit(cmd.Holder, "v"+cmd.InvoiceID, cmd, cmd.UpTo.Currency, func(balance int64) (BalanceTransaction, error) {
+	return s.changeCredit(cmd.Holder, "v"+cmd.Invoice(), cmd, cmd.UpTo.Currency, func(balance int64) (BalanceTransaction, error) {
 		return BalanceTransaction{
 			Kind: TransactionApplied, AmountMinor: -min(balance, cmd.UpTo.AmountMinor), Time: now, InvoiceID: cmd.InvoiceID,
 		}, nil

@@ -302,10 +302,10 @@ func (s *Store) AdjustCustomerBalance(ctx context.Context, cmd domain.AdjustCust
 }
 
 // ApplyCredit uses what there is of a customer's credit for an invoice, up to an
-// amount, once for each invoice id.
+// amount, once for each invoice.
 func (s *Store) ApplyCredit(ctx context.Context, cmd domain.ApplyCredit) (domain.BalanceTransaction, error) {
 	return s.changeCredit(ctx, change{
-		kind: domain.TransactionApplied, holder: cmd.Holder, key: "v" + requestKey(cmd.InvoiceID), fingerprint: domain.Fingerprint(cmd),
+		kind: domain.TransactionApplied, holder: cmd.Holder, key: "v" + requestKey(cmd.Invoice()), fingerprint: domain.Fingerprint(cmd),
 		currency: cmd.UpTo.Currency, amount: cmd.UpTo.AmountMinor, belongsTo: cmd.InvoiceID,
 	})
 }

@@ -211,6 +211,9 @@ func (d *dead) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (d *dead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
+		if isOf(cmd, storeBeat) { // of no call
+			return next(ctx, cmd)
+		}
 		if d.left.Add(-1) < 0 {
 			cmd.SetErr(context.Canceled)
 			return context.Canceled

@@ -48,7 +48,7 @@ func (s *redemptionService) useCredit(ctx context.Context, cmd domain.ApplyRenew
 	var t domain.BalanceTransaction
 	if err == nil && holder != "" {
 		t, err = s.credit.ApplyCredit(ctx, domain.ApplyCredit{
-			InvoiceID: cmd.Invoice.Order.ID, Holder: holder,
+			InvoiceID: cmd.Invoice.Order.ID, Redemption: cmd.Name, Holder: holder,
 			UpTo: domain.Money{Currency: cmd.Invoice.Order.Currency, AmountMinor: due},
 		})
 	}

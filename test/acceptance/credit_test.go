@@ -53,6 +53,14 @@ func TestCardUsedOnASubscriptionInvoiceAndItsCreditOverTheNextRenewals(t *testin
 		s.withCredit(t, plan, "in_6", 1_000, 0, 0)
 		s.wantCredit(t, 0, "transferred 1500", "applied -800", "applied -700", "applied 0", "applied 0")
 
+		// Two subscriptions may have invoices with the same id.
+		other := s.redeems(t, purchase(applying(s.coupon(t, percentOff(20, lasting(isForever, 0)))), by("alice"), subscribing("other")))
+		third := s.redeems(t, purchase(applying(s.coupon(t, percentOff(20, lasting(isForever, 0)))), by("alice"), subscribing("third")))
+		_, code = s.giftCard(t, worth(s.coupon(t, giftCards(true)), 2_000))
+		s.pays(t, purchase(typing(code), by("alice"), subscribing("other"), paying(500, "EUR")), 500)
+		s.withCredit(t, other, "in_7", 1_000, 200, 800)
+		s.withCredit(t, third, "in_7", 1_000, 200, 700)
+
 		unused, code := s.giftCard(t, worth(s.coupon(t, giftCards(true)), 2_500))
 		s.pays(t, purchase(typing(code), by("bob"), paying(1_000, "EUR")), 1_000)
 		s.wantLeftOnly(t, unused, 1_500) // bound to nobody, and on no subscription

@@ -1235,7 +1235,8 @@ func (x *AdjustCustomerBalanceResponse) GetTransaction() *BalanceTransaction {
 // ApplyCreditRequest is the request of ApplyCredit.
 type ApplyCreditRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The invoice, which identifies the request: 1 to 255 characters.
+	// The invoice, which identifies the request among those of the customer: 1 to 255
+	// characters. Invoices of ApplyRenewal are others, whatever their ids.
 	InvoiceId string `protobuf:"bytes,1,opt,name=invoice_id,json=invoiceId,proto3" json:"invoice_id,omitempty"`
 	// Whose credit. Exactly one is required.
 	//

@@ -264,8 +264,7 @@ func (x *SubscriptionDiscount) GetEndedTime() *timestamppb.Timestamp {
 type Invoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller's own identifier: 1 to 255 characters, no control characters.
-	// Required. It names the invoice among those of its redemption and, where credit is
-	// used, among all of the customer: two invoices with one id would be taken for one.
+	// Required. It names the invoice among those of its redemption.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When it was issued, which decides whether the discount still lasts. Required.
 	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
