@@ -269,7 +269,7 @@ func (d *draw) creditCommand() domain.Command {
 	return domain.ApplyCredit{
 		InvoiceID: oneOf(d, "invoice", "in1", "in2", "in3", "in4", "in5"), Holder: holder,
 		Redemption: oneOf(d, "redemption", domain.RedemptionName{}, domain.RedemptionName{Coupon: "plan", ID: "1-aaaaaa"}),
-		UpTo: domain.Money{Currency: currency, AmountMinor: oneOf[int64](d, "up to", 1, 1_000, 50_000)},
+		UpTo:       domain.Money{Currency: currency, AmountMinor: oneOf[int64](d, "up to", 1, 1_000, 50_000)},
 	}
 }
 

@@ -211,7 +211,7 @@ func (d *dead) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (d *dead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if isOf(cmd, storeBeat) { // of no call
+		if isOf(cmd, storeBeat) || cmd.Name() == "info" || cmd.Name() == "config" { // of no call
 			return next(ctx, cmd)
 		}
 		if d.left.Add(-1) < 0 {
