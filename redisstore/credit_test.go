@@ -261,6 +261,7 @@ var finishers = map[string]func(e *env, cmd domain.TransferToCredit) (int64, err
 
 func TestTransferKilledAfterEachStepIsFinishedByWhoMeetsIt(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
+		loadScripts(t, e.admin) // a script that has to be brought along is one more command
 		e.createCoupon(program("gifts", false))
 		var customers []string
 		for name, finish := range finishers {
