@@ -139,14 +139,22 @@ func (s Summary) Noisy() bool { return s.Max-s.Min > noisy*s.Median }
 
 // Against returns how many times as fast v is as another variant. Each is measured
 // by its own echo of the same round, so that what slows both down does not count.
-func (v *Variant) Against(other *Variant) (Summary, bool) {
+func (v *Variant) Against(other *Variant) (Summary, bool) { return v.against(other, Ratio) }
+
+// Times returns how many calls v makes for one of a variant that is another kind of
+// work, whose echoes are not to be compared: at the same time, and by nothing else.
+func (v *Variant) Times(other *Variant) (Summary, bool) {
+	return v.against(other, func(c Cell) float64 { return c.Figures.PerSecond })
+}
+
+func (v *Variant) against(other *Variant, of func(Cell) float64) (Summary, bool) {
 	var values []float64
 	for _, c := range v.Cells {
 		at, found := slices.BinarySearchFunc(other.Cells, c.Round, func(o Cell, round int) int {
 			return cmp.Compare(o.Round, round)
 		})
 		if found {
-			values = append(values, Ratio(c)/Ratio(other.Cells[at]))
+			values = append(values, of(c)/of(other.Cells[at]))
 		}
 	}
 	if len(values) == 0 {

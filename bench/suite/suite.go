@@ -179,8 +179,16 @@ func (s *Suite) learnAnswers(ctx context.Context) (err error) {
 func (s *Suite) config(what shape) load.Config {
 	return load.Config{
 		Work: what.work, Coupons: what.coupons, MaxStaleness: what.staleness, Callers: what.callers, Rate: what.rate,
-		Warmup: s.options.Warmup, Duration: s.options.Duration,
+		Warmup: s.warmup(what), Duration: s.options.Duration,
 	}
+}
+
+// couponsPerWarmup is how many coupons a server gets to know in one warm-up: it reads
+// the rules of each when it first meets it.
+const couponsPerWarmup = 200
+
+func (s *Suite) warmup(what shape) time.Duration {
+	return s.options.Warmup * time.Duration(1+what.coupons/couponsPerWarmup)
 }
 
 // broken notes a promise that was not kept.
