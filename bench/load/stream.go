@@ -80,7 +80,7 @@ func (s *streamer) call(ctx context.Context, n uint64) error {
 			return fmt.Errorf("the stream ended: %w", s.err)
 		}
 		if e := answer.GetError(); e != nil {
-			return status.Error(codes.Code(uint32(e.GetCode())), e.GetMessage()) //nolint:gosec // a code is small
+			return status.Error(codes.Code(uint32(e.GetCode())), e.GetMessage())
 		}
 		return checkRedemption(answer.GetRedemption())
 	case <-ctx.Done():
