@@ -44,22 +44,25 @@ type work struct {
 	roundingScope RoundingScope
 }
 
+// newWork returns the work of taking t off c, before any line is looked at.
+func newWork(c *cart, t *Terms) work {
+	w := work{cart: c, terms: t, maxDiscount: MaxAmount}
+	if m, ok := AmountIn(t.Caps.MaxDiscount, c.order.Currency); ok {
+		w.maxDiscount = m
+	}
+	return w
+}
+
 // apply computes what t takes, in c's runs, or why it does not apply. With
 // original set, t computes on the order's own prices, else on what is left.
 //
 // Whether t applies is decided on the order as it was placed in either case; only
 // amounts depend on what is left.
 func (c *cart) apply(t *Terms, original bool) (work, []Ineligibility) {
-	w := work{cart: c, terms: t, maxDiscount: MaxAmount}
-	if m, ok := AmountIn(t.Caps.MaxDiscount, c.order.Currency); ok {
-		w.maxDiscount = m
-	}
+	w := newWork(c, t)
 	w.prepare(original)
 
-	against := w.conditions()
-	if w.eligibleQuantity == 0 {
-		addOnce(&against, Ineligibility{Reason: NoApplicableItems})
-	}
+	against := w.unmet()
 	// The discount's own reasons are wanted also when its conditions fail.
 	if i := w.discount(original); i.Reason != 0 {
 		addOnce(&against, i)
@@ -101,8 +104,9 @@ func (w *work) prepare(original bool) {
 	}
 }
 
-// conditions returns which of the coupon's conditions the order does not meet.
-func (w *work) conditions() []Ineligibility {
+// unmet returns which of the coupon's conditions the order does not meet, the last
+// of them that it has anything the coupon applies to.
+func (w *work) unmet() []Ineligibility {
 	c := &w.terms.Conditions
 	var against []Ineligibility
 	if len(c.MinimumAmounts) > 0 {
@@ -123,6 +127,9 @@ func (w *work) conditions() []Ineligibility {
 		addOnce(&against, Ineligibility{
 			Reason: MaximumQuantityExceeded, RequiredQuantity: *c.MaximumQuantity, ActualQuantity: w.eligibleQuantity,
 		})
+	}
+	if w.eligibleQuantity == 0 {
+		addOnce(&against, Ineligibility{Reason: NoApplicableItems})
 	}
 	return against
 }

@@ -93,7 +93,7 @@ func orMax(limit *int64) int64 {
 // so that what floors keep from some lines goes to those that have room. Line by
 // line or unit by unit each is on its own.
 func (w *work) percentOff(p BasisPoints) {
-	switch w.percentScope() {
+	switch w.terms.percentScope() {
 	case RoundPerUnit:
 		w.allocation, w.roundingScope = PerUnit, RoundPerUnit
 		for i := range w.runs {
@@ -120,13 +120,13 @@ func (w *work) percentOff(p BasisPoints) {
 
 // percentScope returns over what a percentage is rounded: the rounding scope, or
 // the one that the allocation implies when none is chosen.
-func (w *work) percentScope() RoundingScope {
-	switch s := w.terms.RoundingScope; {
+func (t *Terms) percentScope() RoundingScope {
+	switch s := t.RoundingScope; {
 	case s == RoundPerLine || s == RoundPerUnit:
 		return s
-	case w.terms.Allocation == PerLine:
+	case t.Allocation == PerLine:
 		return RoundPerLine
-	case w.terms.Allocation == PerUnit:
+	case t.Allocation == PerUnit:
 		return RoundPerUnit
 	default:
 		return RoundPerOrder
@@ -137,7 +137,7 @@ func (w *work) percentScope() RoundingScope {
 // unit's is bounded by its room, or, with floorless set, by what its room would be
 // without a floor.
 func shareOf(runs []run, p BasisPoints, floorless bool) int64 {
-	var whole, parts int64 // parts in basis points
+	var whole, base int64
 	for i := range runs {
 		r := &runs[i]
 		if !r.eligible {
@@ -151,11 +151,9 @@ func shareOf(runs []run, p BasisPoints, floorless bool) int64 {
 			whole += most * r.quantity
 			continue
 		}
-		q, rest := mulDiv(r.price*r.quantity, int64(p), int64(FullShare))
-		whole += q
-		parts += rest
+		base += r.price * r.quantity
 	}
-	return whole + (parts+int64(FullShare)/2)/int64(FullShare)
+	return whole + p.Of(base)
 }
 
 // amountOff takes the amount in the order's currency, as the allocation says.

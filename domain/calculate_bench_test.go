@@ -5,6 +5,7 @@ package domain
 
 import (
 	"fmt"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -26,8 +27,11 @@ func percentOfTwentyLines() (*Terms, *Order) {
 	return t, o
 }
 
-// An evaluation is to take at most 2 µs.
+// An evaluation is to take at most 2 µs. Garbage is collected as the service does
+// by default; with Go's own default collections are half of what is measured, as
+// this process has no other memory than what an evaluation leaves.
 func BenchmarkApplyPercentToTwentyLines(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	t, o := percentOfTwentyLines()
 	now := time.Now()
 	b.ReportAllocs()

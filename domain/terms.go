@@ -24,6 +24,11 @@ func (t *Terms) NeedsOrder() bool {
 // below zero, and the amounts of the units sum to those of the lines, and these
 // to the total, exactly. The steps and their order are in docs/discounts.md.
 func (t *Terms) Apply(o *Order, now time.Time) (AppliedDiscount, []Ineligibility) {
+	if len(o.Lines) <= inlineSlots && t.takesAcross() {
+		if d, against, ok := t.applyAcross(o); ok {
+			return d, against
+		}
+	}
 	var inline [inlineSlots]run
 	c := newCart(o, inline[:0])
 	w, against := c.apply(t, false)

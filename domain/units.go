@@ -33,6 +33,15 @@ type run struct {
 // amount returns what a run takes in all.
 func (r *run) amount() int64 { return r.take*r.quantity + r.more }
 
+// takeAll makes the units of a run take total together.
+func (r *run) takeAll(total int64) {
+	if r.quantity == 1 { // most lines; a division takes longer
+		r.take, r.more = total, 0
+		return
+	}
+	r.take, r.more = total/r.quantity, total%r.quantity
+}
+
 // taken returns what runs take in all.
 func taken(runs []run) int64 {
 	var sum int64
@@ -81,7 +90,12 @@ func spread(total int64, runs []run) {
 	}
 	divide(total, weight, lines)
 	for i := range lines {
-		spreadUnits(lines[i].share+lines[i].more, runs[lines[i].from:lines[i].to])
+		line := &lines[i]
+		if line.to-line.from == 1 {
+			runs[line.from].takeAll(line.share + line.more)
+			continue
+		}
+		spreadUnits(line.share+line.more, runs[line.from:line.to])
 	}
 }
 
@@ -127,12 +141,7 @@ func spreadUnits(total int64, runs []run) {
 		return
 	}
 	if n == 1 {
-		r := &runs[only]
-		if r.quantity == 1 {
-			r.take = total
-			return
-		}
-		r.take, r.more = total/r.quantity, total%r.quantity
+		runs[only].takeAll(total)
 		return
 	}
 	slots := make([]slot, 0, n)
