@@ -35,18 +35,8 @@ if n > 500 then
   return { 'oversized' }
 end
 
-local function operation(i)
-  local a = FIRST + (i - 1) * STRIDE
-  return {
-    request = ARGV[a + 1], coupon_version = ARGV[a + 2], code = ARGV[a + 3], code_version = ARGV[a + 4],
-    identities = books_identities(ARGV[a + 5], ARGV[a + 6]), due = ARGV[a + 7],
-    periods = books_periods(ARGV[a + 8]), currency = ARGV[a + 9], amount = tonumber(ARGV[a + 10]),
-    scoped = tonumber(ARGV[a + 11]), claim = ARGV[a + 12], record = ARGV[a + 13],
-  }
-end
-
--- Read.
-local b = books_open(head, customers, promotions, now)
+-- Read. Where they all spend in one currency, what was spent comes with the head.
+local b = books_open(head, customers, promotions, now, ARGV[FIRST + 9])
 if not b then
   return { 'absent' }
 end
@@ -57,12 +47,14 @@ for at = b.length - b.length % page_size, b.length + n - 1, page_size do
     return { 'broken' }
   end
 end
-local operations, request_ids, codes, use_fields = {}, {}, {}, {}
+local request_ids, codes, use_fields = {}, {}, {}
+local identities_of, periods_of = {}, {} -- by request, as they are placed in ARGV
 for i = 1, n do
-  local o = operation(i)
-  operations[i], request_ids[i], codes[i] = o, o.request, o.code
-  books_use_fields(o.code, o.identities, use_fields)
-  for _, period in ipairs(o.periods) do
+  local a = FIRST + (i - 1) * STRIDE
+  local code, identities, periods = ARGV[a + 3], books_identities(ARGV[a + 5], ARGV[a + 6]), books_periods(ARGV[a + 8])
+  request_ids[i], codes[i], identities_of[i], periods_of[i] = ARGV[a + 1], code, identities, periods
+  books_use_fields(code, identities, use_fields)
+  for _, period in ipairs(periods) do
     use_fields[#use_fields + 1] = period.field
   end
 end
@@ -88,52 +80,56 @@ local function replay(value)
   return 'replay', value .. '\t' .. text
 end
 
-local function decide(o)
-  if seen[o.request] then
-    return replay(seen[o.request])
+local function decide(i)
+  local a = FIRST + (i - 1) * STRIDE
+  local request, code, claim = ARGV[a + 1], ARGV[a + 3], ARGV[a + 12]
+  if seen[request] then
+    return replay(seen[request])
   end
-  if o.coupon_version ~= b.version or (o.code ~= '' and books_code(b, o.code).version ~= o.code_version) then
+  local p = code ~= '' and books_code(b, code)
+  if ARGV[a + 2] ~= b.version or (p and p.version ~= ARGV[a + 4]) then
     return 'stale', ''
   end
-  if o.claim ~= '' and redis.call('HEXISTS', subscriptions, 'x' .. o.claim) == 1 then
+  if claim ~= '' and redis.call('HEXISTS', subscriptions, 'x' .. claim) == 1 then
     return 'stale', ''
   end
-  local granted, gone = books_card(b, o.code, o.amount)
-  local short, left = books_budget(b, o.currency, granted, o.scoped)
-  local reached = books_limits(b, o.code, o.identities, o.periods) .. short .. gone
-  if (reached ~= '' or granted < o.amount) and holds_are_due(b, now) then
+  local due, currency, amount, scoped = ARGV[a + 7], ARGV[a + 9], tonumber(ARGV[a + 10]), tonumber(ARGV[a + 11])
+  local granted, gone = books_card(b, code, amount)
+  local short, left = books_budget(b, currency, granted, scoped)
+  local reached = books_limits(b, code, identities_of[i], periods_of[i]) .. short .. gone
+  if (reached ~= '' or granted < amount) and holds_are_due(b, now) then
     return 'again', ''
   end
   if reached ~= '' then
     return 'limit', table.concat({ reached, b.due, left or '' }, ' ')
   end
-  local reserve = o.due ~= ''
-  books_add(b, o.code, o.identities, o.periods, reserve and 0 or 1, reserve and 1 or 0)
-  books_spend(b, o.currency, granted, o.scoped)
+  local reserve, text = due ~= '', ARGV[a + 13]
+  books_add(b, code, identities_of[i], periods_of[i], reserve and 0 or 1, reserve and 1 or 0)
+  books_spend(b, currency, granted, scoped)
   b.length = b.length + 1
-  local position, as_asked, text = string.format('%d', b.length), granted == o.amount, o.record
-  if o.code ~= '' and books_code(b, o.code).balance then
+  local position = string.format('%d', b.length)
+  if p and p.balance then
     local voided, rest = string.match(text, '^%d+\t(%d+)\t(.*)$')
     text = string.format('%.0f\t%s\t%s', granted, voided, rest)
-    books_pay(b, o.code, -granted, b.length, rest)
+    books_pay(b, code, -granted, b.length, rest)
   end
-  records[b.length - first] = (reserve and 'H' or 'R') .. '\t' .. text
+  records[b.length - first] = (reserve and 'H\t' or 'R\t') .. text
   if reserve then
-    new_holds[#new_holds + 1] = o.due
+    new_holds[#new_holds + 1] = due
     new_holds[#new_holds + 1] = position
-    if b.due == '' or tonumber(o.due) < tonumber(b.due) then
-      b.due = o.due
+    if b.due == '' or tonumber(due) < tonumber(b.due) then
+      b.due = due
     end
   end
-  seen[o.request] = position
-  new_requests[#new_requests + 1] = o.request
+  seen[request] = position
+  new_requests[#new_requests + 1] = request
   new_requests[#new_requests + 1] = position
-  return 'redeemed', as_asked and position or string.format('%s %.0f', position, granted)
+  return 'redeemed', granted == amount and position or string.format('%s %.0f', position, granted)
 end
 
 local out = { 'decided' }
 for i = 1, n do
-  out[#out + 1], out[#out + 2] = decide(operations[i])
+  out[2 * i], out[2 * i + 1] = decide(i)
 end
 
 -- Write.

@@ -7,12 +7,33 @@
 -- request. Every read also proves the key's type, so that no write can fail.
 -- Needs the library "promotion".
 
+-- NONE is for the many that have no identity and no period; nobody changes it.
+local NONE = {}
+
+-- books_spent_fields names what the head says of a currency.
+local function books_spent_fields(currency)
+  return 'b:' .. currency, 'B:' .. currency, 'l:' .. currency, 'f:' .. currency
+end
+
+-- books_spent_values reads what the head says of it from the values after the first
+-- skipped: what was taken off, reservations included, all of it and the part that
+-- counts against a budget for some products, and the limit of the budget, if there is
+-- one.
+local function books_spent_values(h, skipped)
+  return {
+    total = tonumber(h[skipped + 1] or '0'), scoped = tonumber(h[skipped + 2] or '0'),
+    limit = tonumber(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
+  }
+end
+
 -- books_open returns nil when there is no such coupon. The key of a bucket of
 -- promotion codes is that of promotions, a colon, and the first four characters
 -- of the code's id. An audit marks the head with the moment until which it may
--- last, so that one that never came to its end is over all the same.
-local function books_open(head, customers, promotions, now)
-  local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd', 'A')
+-- last, so that one that never came to its end is over all the same. If a currency is
+-- given, what was spent in it comes with the rest.
+local function books_open(head, customers, promotions, now, currency)
+  currency = currency or ''
+  local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd', 'A', books_spent_fields(currency))
   if not h[1] then
     return nil
   end
@@ -21,8 +42,10 @@ local function books_open(head, customers, promotions, now)
     state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
     redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
     audited = h[9] and tonumber(h[9]) > tonumber(now), audit_over = h[9] and tonumber(h[9]) <= tonumber(now),
-    codes = {}, uses = {}, spent = {}, -- as they stand, by code id, field, currency
-    codes_changed = {}, uses_changed = {}, spent_changed = {},
+    -- As they stand, by code id, field, currency. Codes and sums are marked when they
+    -- have changed.
+    codes = {}, uses = {}, spent = { [currency] = books_spent_values(h, 9) },
+    uses_changed = {},
     moves = {}, -- transactions of gift cards, by the bucket of the card
   }
 end
@@ -58,18 +81,22 @@ end
 
 -- books_fetch_codes reads the records of many promotion codes, one call a bucket.
 local function books_fetch_codes(b, codes)
-  local fields_in = {}
+  local wanted_in = {}
   for _, code in ipairs(codes) do
     if code ~= '' and not b.codes[code] then
       b.codes[code] = {}
-      local bucket = books_bucket(b, code)
-      fields_in[bucket] = fields_in[bucket] or { codes = {}, fields = {} }
-      table.insert(fields_in[bucket].codes, code)
-      table.insert(fields_in[bucket].fields, string.sub(code, 5))
+      local bucket = string.sub(code, 1, 4)
+      local wanted = wanted_in[bucket]
+      if not wanted then
+        wanted = { codes = {}, fields = {} }
+        wanted_in[bucket] = wanted
+      end
+      wanted.codes[#wanted.codes + 1] = code
+      wanted.fields[#wanted.fields + 1] = string.sub(code, 5)
     end
   end
-  for bucket, wanted in pairs(fields_in) do
-    local texts = books_read(bucket, wanted.fields)
+  for _, wanted in pairs(wanted_in) do
+    local texts = books_read(books_bucket(b, wanted.codes[1]), wanted.fields)
     for i, code in ipairs(wanted.codes) do
       local p = promotion_parse(texts[i]) or { version = '' }
       p.redeemed, p.held = tonumber(p.redeemed), tonumber(p.held)
@@ -95,6 +122,9 @@ end
 
 -- books_fetch_uses reads many counts in one call.
 local function books_fetch_uses(b, fields)
+  if #fields == 0 then
+    return
+  end
   local missing = {}
   for _, field in ipairs(fields) do
     if not b.uses[field] then
@@ -120,8 +150,19 @@ local function books_use_fields(code, identities, out)
   return out
 end
 
+-- books_identities drops the empty ones of two identities.
+local function books_identities(one, two)
+  if one == '' then
+    return NONE
+  end
+  return two == '' and { one } or { one, two }
+end
+
 -- books_periods reads a text of limit:field pairs, the counts of one period each.
 local function books_periods(text)
+  if text == '' then
+    return NONE
+  end
   local periods = {}
   for limit, field in string.gmatch(text, '(%d+):(%S+)') do
     periods[#periods + 1] = { limit = tonumber(limit), field = field }
@@ -129,17 +170,10 @@ local function books_periods(text)
   return periods
 end
 
--- books_spent is what was taken off in a currency, reservations included: all of
--- it, the part that counts against a budget for some products, and the limit of
--- the budget, if there is one.
 local function books_spent(b, currency)
   local s = b.spent[currency]
   if not s then
-    local h = redis.call('HMGET', b.head, 'b:' .. currency, 'B:' .. currency, 'l:' .. currency, 'f:' .. currency)
-    s = {
-      total = tonumber(h[1] or '0'), scoped = tonumber(h[2] or '0'),
-      limit = tonumber(h[3] or ''), for_products = h[4] == '1',
-    }
+    s = books_spent_values(redis.call('HMGET', b.head, books_spent_fields(currency)), 0)
     b.spent[currency] = s
   end
   return s
@@ -176,7 +210,7 @@ local function books_spend(b, currency, total, scoped)
   if currency ~= '' and (total ~= 0 or scoped ~= 0) then
     local s = books_spent(b, currency)
     s.total, s.scoped = s.total + total, s.scoped + scoped
-    b.spent_changed[currency] = s
+    s.changed = true
   end
 end
 
@@ -198,8 +232,7 @@ local function books_pay(b, code, amount, position, rest)
   if not p or not p.balance or amount == 0 then
     return
   end
-  p.balance, p.moves = p.balance + amount, p.moves + 1
-  b.codes_changed[code] = true
+  p.balance, p.moves, p.changed = p.balance + amount, p.moves + 1, true
   local request = string.match(rest, '^' .. string.rep('[^\t]*\t', 8) .. '([^\t]*)')
   local bucket = books_bucket(b, code)
   b.moves[bucket] = b.moves[bucket] or {}
@@ -217,9 +250,12 @@ local function books_limits(b, code, identities, periods)
   if b.max and b.redeemed + b.held >= b.max then
     reached = reached .. (b.redeemed >= b.max and 'C' or 'R')
   end
-  local p = code ~= '' and books_code(b, code) or {}
+  local p = code ~= '' and books_code(b, code) or NONE
   if p.max and p.redeemed + p.held >= p.max then
     reached = reached .. (p.redeemed >= p.max and 'P' or 'R')
+  end
+  if #identities == 0 and #periods == 0 then
+    return reached
   end
   books_fetch_uses(b, books_use_fields(code, identities, {}))
   for _, identity in ipairs(identities) do
@@ -246,10 +282,10 @@ local function books_add(b, code, identities, periods, redeemed, held)
   if code ~= '' then
     local p = books_code(b, code)
     p.redeemed, p.held = p.redeemed + redeemed, p.held + held
-    b.codes_changed[code] = true
+    p.changed = true
   end
   local both = redeemed + held
-  if both ~= 0 then
+  if both ~= 0 and (#identities > 0 or #periods > 0) then
     local fields = books_use_fields(code, identities, {})
     for _, period in ipairs(periods) do
       fields[#fields + 1] = period.field
@@ -268,12 +304,14 @@ local function books_write(b)
     'r', string.format('%d', b.redeemed), 'h', string.format('%d', b.held),
     'q', string.format('%d', b.length), 'd', b.due,
   }
-  for currency, s in pairs(b.spent_changed) do
-    head[#head + 1] = 'b:' .. currency
-    head[#head + 1] = string.format('%.0f', s.total)
-    if s.scoped ~= 0 or s.for_products then
-      head[#head + 1] = 'B:' .. currency
-      head[#head + 1] = string.format('%.0f', s.scoped)
+  for currency, s in pairs(b.spent) do
+    if s.changed then
+      head[#head + 1] = 'b:' .. currency
+      head[#head + 1] = string.format('%.0f', s.total)
+      if s.scoped ~= 0 or s.for_products then
+        head[#head + 1] = 'B:' .. currency
+        head[#head + 1] = string.format('%.0f', s.scoped)
+      end
     end
   end
   redis.call('HSET', b.head, unpack(head))
@@ -281,20 +319,17 @@ local function books_write(b)
     redis.call('HDEL', b.head, 'a', 'A')
   end
   local by_bucket = {}
-  for code in pairs(b.codes_changed) do
-    local p = b.codes[code]
-    local text = promotion_text({
-      state = p.state, token = p.token, version = p.version,
-      redeemed = string.format('%d', p.redeemed), held = string.format('%d', p.held),
-      max = p.max and string.format('%.0f', p.max) or '',
-      max_customer = p.max_customer and string.format('%.0f', p.max_customer) or '',
-      expires = p.expires,
-      balance = p.balance and string.format('%.0f', p.balance), moves = p.moves and string.format('%d', p.moves),
-    })
-    local bucket = books_bucket(b, code)
-    by_bucket[bucket] = by_bucket[bucket] or {}
-    table.insert(by_bucket[bucket], string.sub(code, 5))
-    table.insert(by_bucket[bucket], text)
+  for code, p in pairs(b.codes) do
+    if p.changed then
+      local bucket = books_bucket(b, code)
+      local values = by_bucket[bucket]
+      if not values then
+        values = {}
+        by_bucket[bucket] = values
+      end
+      values[#values + 1] = string.sub(code, 5)
+      values[#values + 1] = promotion_text(p)
+    end
   end
   for bucket, values in pairs(by_bucket) do
     books_store(bucket, values)
@@ -302,18 +337,11 @@ local function books_write(b)
   for bucket, values in pairs(b.moves) do
     books_store(promotion_moves(bucket), values)
   end
-  local values = {}
+  local counts = {}
   for field in pairs(b.uses_changed) do
-    values[#values + 1] = field
-    values[#values + 1] = string.format('%d', b.uses[field])
+    counts[#counts + 1] = field
+    counts[#counts + 1] = string.format('%d', b.uses[field])
   end
-  books_store(b.customers, values)
+  books_store(b.customers, counts)
 end
 
--- books_identities drops the empty ones of two identities.
-local function books_identities(one, two)
-  if one == '' then
-    return {}
-  end
-  return two == '' and { one } or { one, two }
-end

@@ -20,10 +20,16 @@ local function promotion_read(key, field)
   return promotion_parse(redis.call('HGET', key, field))
 end
 
+local function promotion_number(n)
+  return type(n) == 'number' and string.format('%.0f', n) or n or ''
+end
+
+-- promotion_text takes its numbers as numbers or as text; nil is no limit.
 local function promotion_text(p)
-  local text = table.concat({ p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires }, ',')
+  local text = string.format('%s,%s,%s,%s,%s,%s,%s,%s', p.state, p.token, p.version, promotion_number(p.redeemed),
+    promotion_number(p.held), promotion_number(p.max), promotion_number(p.max_customer), p.expires)
   if p.balance and p.balance ~= '' then
-    text = text .. ',' .. p.balance .. ',' .. p.moves
+    text = text .. ',' .. promotion_number(p.balance) .. ',' .. promotion_number(p.moves)
   end
   return text
 end
