@@ -20,6 +20,9 @@ func (t *Terms) takesAcross() bool {
 	return false
 }
 
+// inlinePortions is the number of portions that are kept on the stack.
+const inlinePortions = 8
+
 // portion is what one line has of an amount that is taken across.
 type portion struct {
 	weight, share, remainder int64
@@ -32,8 +35,11 @@ type portion struct {
 func (t *Terms) applyAcross(o *Order) (d AppliedDiscount, against []Ineligibility, ok bool) {
 	w := newWork(&cart{order: o}, t)
 	scope := newScope(&t.AppliesTo, o)
-	var inline [inlineSlots]portion
-	portions := inline[:len(o.Lines)]
+	var inline [inlinePortions]portion
+	portions := inline[:min(len(o.Lines), inlinePortions)]
+	if len(o.Lines) > inlinePortions {
+		portions = make([]portion, len(o.Lines))
+	}
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		if l.MinUnitAmountMinor > 0 {

@@ -57,56 +57,15 @@ func (e *Evaluation) Valid() bool { return len(e.Ineligibilities) == 0 }
 // decided once more, by the same comparisons, where they are taken.
 func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 	e := Evaluation{Coupon: s.Coupon.ID, Exclusive: s.Coupon.Exclusive, AsOf: now}
-	add := func(i Ineligibility) { e.Ineligibilities = append(e.Ineligibilities, i) }
-	c, p := &s.Coupon, s.PromotionCode
+	minimums := e.evaluateRules(s, r, now)
+	e.evaluateCounts(s, r, now)
 
-	startsAt, minimums := c.StartsAt, []Money(nil)
-	if c.Deleted {
-		add(Ineligibility{Reason: CouponDeleted})
-	}
-	if reached(c.RedeemBy, now) {
-		add(Ineligibility{Reason: CouponExpired, At: c.RedeemBy})
-	}
-	if p != nil {
-		e.PromotionCode = p.Name.ID
-		if p.State != PromotionActive {
-			add(Ineligibility{Reason: CodeInactive})
-		}
-		if reached(p.ExpiresAt, now) {
-			add(Ineligibility{Reason: CodeExpired, At: p.ExpiresAt})
-		}
-		if p.StartsAt.After(startsAt) {
-			startsAt = p.StartsAt
-		}
-		if minimums = p.Restrictions.MinimumAmounts; len(minimums) > 0 && r.Context.hasNoPurchase() {
-			add(Ineligibility{Reason: ContextNotAllowed})
-			minimums = nil // which no order would help
-		}
-		e.Ineligibilities = append(e.Ineligibilities, p.whoMayUse(&r.Customer)...)
-	}
-	if startsAt.After(now) {
-		add(Ineligibility{Reason: NotYetActive, At: startsAt})
-	}
-	if s.limitsCustomers() && len(r.Customer.Identities()) == 0 {
-		addOnce(&e.Ineligibilities, Ineligibility{Reason: CustomerRequired})
-	}
-	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached(now)...)
-	if i, reached := s.periodLimitReached(r.Customer.Identities(), now); reached {
-		add(i)
-	}
-	if s.SubscriptionHolder.ID != "" && s.Coupon.Discount.GiftCards == nil {
-		add(Ineligibility{Reason: SubscriptionAlreadyDiscounted, Redemption: s.SubscriptionHolder})
-	}
-
-	if c.Discount.GiftCards != nil && s.balance() == 0 {
-		add(Ineligibility{Reason: GiftBalanceExhausted})
-	}
-
+	c := &s.Coupon
 	switch {
 	case r.Order != nil:
 		e.evaluateOrder(s, minimums, r.Order, now)
 	case len(c.Budgets) > 0 || c.NeedsOrder() || len(minimums) > 0:
-		add(Ineligibility{Reason: OrderRequired})
+		e.refuse(Ineligibility{Reason: OrderRequired})
 	default:
 		if d, ok := c.ApplyWithoutOrder(now); ok && e.Valid() {
 			e.Discount = &d
@@ -118,18 +77,78 @@ func Evaluate(s *Snapshot, r *ValidateRequest, now time.Time) Evaluation {
 	return e
 }
 
+// A reason is long, and so is every copy of one: each part of Evaluate has a frame of
+// its own, so that few of them are on the stack at a time. A call that waits for its
+// turn keeps the stack that it once needed.
+
+// refuse adds a reason.
+//
+//go:noinline
+func (e *Evaluation) refuse(i Ineligibility) { e.Ineligibilities = append(e.Ineligibilities, i) }
+
+// evaluateRules adds what dates, states and the customer decide, and returns the
+// minimum amounts that an order has to meet.
+func (e *Evaluation) evaluateRules(s *Snapshot, r *ValidateRequest, now time.Time) (minimums []Money) {
+	c, p := &s.Coupon, s.PromotionCode
+	startsAt := c.StartsAt
+	if c.Deleted {
+		e.refuse(Ineligibility{Reason: CouponDeleted})
+	}
+	if reached(c.RedeemBy, now) {
+		e.refuse(Ineligibility{Reason: CouponExpired, At: c.RedeemBy})
+	}
+	if p != nil {
+		e.PromotionCode = p.Name.ID
+		if p.State != PromotionActive {
+			e.refuse(Ineligibility{Reason: CodeInactive})
+		}
+		if reached(p.ExpiresAt, now) {
+			e.refuse(Ineligibility{Reason: CodeExpired, At: p.ExpiresAt})
+		}
+		if p.StartsAt.After(startsAt) {
+			startsAt = p.StartsAt
+		}
+		if minimums = p.Restrictions.MinimumAmounts; len(minimums) > 0 && r.Context.hasNoPurchase() {
+			e.refuse(Ineligibility{Reason: ContextNotAllowed})
+			minimums = nil // which no order would help
+		}
+		e.Ineligibilities = append(e.Ineligibilities, p.whoMayUse(&r.Customer)...)
+	}
+	if startsAt.After(now) {
+		e.refuse(Ineligibility{Reason: NotYetActive, At: startsAt})
+	}
+	return minimums
+}
+
+// evaluateCounts adds the limits that leave no room.
+func (e *Evaluation) evaluateCounts(s *Snapshot, r *ValidateRequest, now time.Time) {
+	if s.limitsCustomers() && r.Customer.isGuest() {
+		addOnce(&e.Ineligibilities, Ineligibility{Reason: CustomerRequired})
+	}
+	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached(now)...)
+	if s.limitsPeriods() {
+		if i, reached := s.periodLimitReached(r.Customer.Identities(), now); reached {
+			e.refuse(i)
+		}
+	}
+	if s.SubscriptionHolder.ID != "" && s.Coupon.Discount.GiftCards == nil {
+		e.refuse(Ineligibility{Reason: SubscriptionAlreadyDiscounted, Redemption: s.SubscriptionHolder})
+	}
+	if s.Coupon.Discount.GiftCards != nil && s.balance() == 0 {
+		e.refuse(Ineligibility{Reason: GiftBalanceExhausted})
+	}
+}
+
 // evaluateOrder adds what an order decides: the promotion code's minimum, the
 // coupon's own conditions, the discount, whether the budget covers it, and how much of
 // it a gift card has.
 func (e *Evaluation) evaluateOrder(s *Snapshot, minimums []Money, o *Order, now time.Time) {
 	c := &s.Coupon
-	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
-		addOnce(&e.Ineligibilities, i)
+	if len(minimums) > 0 {
+		e.evaluateMinimum(minimums, o)
 	}
 	d, against := c.Apply(o, now)
-	for _, i := range against {
-		addOnce(&e.Ineligibilities, i)
-	}
+	addAllOnce(&e.Ineligibilities, against)
 	if len(against) == 0 {
 		var short *Ineligibility
 		if d, short = c.withinBudget(o, d); short != nil {
@@ -144,6 +163,12 @@ func (e *Evaluation) evaluateOrder(s *Snapshot, minimums []Money, o *Order, now 
 		e.Due, d = &due, d.Grant(s.balance())
 	}
 	e.Discount = &d
+}
+
+func (e *Evaluation) evaluateMinimum(minimums []Money, o *Order) {
+	if i, ok := minimumNotMet(minimums, o.Currency, o.Subtotal()); !ok {
+		addOnce(&e.Ineligibilities, i)
+	}
 }
 
 // LimitsReached returns the limits that leave no room for one more use. What
@@ -178,6 +203,10 @@ func (s *Snapshot) limitsCustomers() bool {
 		p != nil && (p.MaxRedemptionsPerCustomer != nil || limitsCustomersPerPeriod(p.PeriodLimits))
 }
 
+func (s *Snapshot) limitsPeriods() bool {
+	return len(s.Coupon.PeriodLimits) > 0 || s.PromotionCode != nil && len(s.PromotionCode.PeriodLimits) > 0
+}
+
 // whoMayUse returns why this customer may not use p.
 func (p *PromotionCode) whoMayUse(c *Customer) []Ineligibility {
 	var out []Ineligibility
@@ -195,6 +224,8 @@ func (p *PromotionCode) whoMayUse(c *Customer) []Ineligibility {
 
 // minimumNotMet holds an amount against minimum amounts by currency; no minimums
 // are always met.
+//
+//go:noinline
 func minimumNotMet(minimums []Money, currency Currency, amount int64) (Ineligibility, bool) {
 	if len(minimums) == 0 {
 		return Ineligibility{}, true
@@ -214,6 +245,8 @@ func minimumNotMet(minimums []Money, currency Currency, amount int64) (Ineligibi
 }
 
 // addOnce adds i unless its reason is there already: each reason is given once.
+//
+//go:noinline
 func addOnce(list *[]Ineligibility, i Ineligibility) {
 	for k := range *list {
 		if (*list)[k].Reason == i.Reason {
@@ -221,6 +254,12 @@ func addOnce(list *[]Ineligibility, i Ineligibility) {
 		}
 	}
 	*list = append(*list, i)
+}
+
+func addAllOnce(list *[]Ineligibility, more []Ineligibility) {
+	for _, i := range more {
+		addOnce(list, i)
+	}
 }
 
 // FullyReservedUntil returns the ineligibility of something that may be free again

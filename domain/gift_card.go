@@ -37,7 +37,7 @@ const cardMark = "~"
 func (h CodeHash) Form() string { return cardMark + string(h) }
 
 // HashCode returns the keyed hash of a code.
-func (h Hasher) HashCode(c Code) CodeHash { return CodeHash(h.sum("code\x00" + c.form)) }
+func (h Hasher) HashCode(c Code) CodeHash { return CodeHash(h.sum("code\x00", c.form)) }
 
 // The lengths of gift card codes, in characters.
 const (
@@ -50,8 +50,8 @@ const (
 // characters of Crockford's alphabet, 80 bits. The same request has the same code,
 // so that a retry can be answered without the code being stored anywhere.
 func (h Hasher) GenerateCardCode(coupon CouponID, requestID string) Code {
-	mac := h.mac("card\x00" + string(coupon) + "\x00" + requestID)
-	s := strings.ToUpper(Base32.EncodeToString(mac)[:generatedCardLength])
+	mac := h.mac("card\x00", string(coupon)+"\x00"+requestID)
+	s := strings.ToUpper(Base32.EncodeToString(mac[:])[:generatedCardLength])
 	return Code{display: s, form: s}
 }
 

@@ -127,7 +127,11 @@ func CouponIDForRequest(requestID string) CouponID {
 // ledger, counted from 1.
 func NewRedemptionID(position int64, requestID string) RedemptionID {
 	sum := sha256.Sum256([]byte("redemption\x00" + requestID))
-	return RedemptionID(strconv.FormatInt(position, 10) + "-" + Base32.EncodeToString(sum[:])[:6])
+	var check [8]byte
+	Base32.Encode(check[:], sum[:5])
+	var text [32]byte
+	id := append(strconv.AppendInt(text[:0], position, 10), '-')
+	return RedemptionID(append(id, check[:6]...))
 }
 
 // Position returns the position in the ledger that id begins with, or false when

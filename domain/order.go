@@ -4,11 +4,14 @@
 package domain
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"hash"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -31,7 +34,11 @@ const digestLength = 12
 
 // digest shortens a hash to 96 bits: accidents are out of the question, and 16
 // characters are all it costs to store.
-func digest(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:digestLength]) }
+func digest(sum []byte) string {
+	var text [16]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:digestLength])
+	return string(text[:])
+}
 
 // IdentityOfID returns the identity of a customer id.
 func IdentityOfID(id string) Identity {
@@ -50,6 +57,8 @@ func IdentityOfEmail(h EmailHash) Identity {
 	return Identity("e" + string(h))
 }
 
+func (c *Customer) isGuest() bool { return c.ID == "" && c.EmailHash == "" }
+
 // Identities returns the ways to know c: none for a guest, at most two.
 func (c Customer) Identities() []Identity {
 	var ids []Identity
@@ -63,8 +72,17 @@ func (c Customer) Identities() []Identity {
 }
 
 // Hasher turns e-mail addresses into keyed hashes. All servers of one store use
-// the same key.
-type Hasher struct{ key []byte }
+// the same key. The zero value is not usable.
+type Hasher struct {
+	// macs has hashes that know the key already: to take it in is half of the work.
+	macs *sync.Pool
+}
+
+// keyedHash is a hash with a key, and memory for what goes into it and comes out.
+type keyedHash struct {
+	hash.Hash
+	text, sum []byte
+}
 
 // MinHashKeyLength is the least number of bytes in a hashing key.
 const MinHashKeyLength = 32
@@ -75,7 +93,8 @@ func NewHasher(key []byte) (Hasher, error) {
 	if len(key) < MinHashKeyLength {
 		return Hasher{}, errors.New("a hashing key has at least 32 bytes")
 	}
-	return Hasher{key: append([]byte(nil), key...)}, nil
+	key = bytes.Clone(key)
+	return Hasher{macs: &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, key)} }}}, nil
 }
 
 const maxEmailLength = 254
@@ -87,18 +106,29 @@ func (h Hasher) HashEmail(email string) (EmailHash, error) {
 	if at < 1 || at == len(email)-1 || len(email) > maxEmailLength || strings.ContainsFunc(email, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return "", errors.New("must be an e-mail address of at most 254 characters without spaces")
 	}
-	return EmailHash(h.sum("email\x00" + strings.ToLower(email))), nil
+	return EmailHash(h.sum("email\x00", strings.ToLower(email))), nil
 }
 
 // Fingerprint identifies the key without revealing it.
-func (h Hasher) Fingerprint() string { return h.sum("fingerprint") }
+func (h Hasher) Fingerprint() string { return h.sum("fingerprint", "") }
 
-func (h Hasher) sum(s string) string { return digest(h.mac(s)) }
+// sum returns the digest of the keyed hash of a text of some kind.
+func (h Hasher) sum(kind, text string) string {
+	sum := h.mac(kind, text)
+	return digest(sum[:])
+}
 
-func (h Hasher) mac(s string) []byte {
-	mac := hmac.New(sha256.New, h.key)
-	mac.Write([]byte(s))
-	return mac.Sum(nil)
+// mac returns the keyed hash of a text of some kind, which its first part tells.
+func (h Hasher) mac(kind, text string) (sum [sha256.Size]byte) {
+	k := h.macs.Get().(*keyedHash) //nolint:forcetypeassert // nothing else is put in
+	k.text = append(append(k.text[:0], kind...), text...)
+	k.Reset()
+	k.Write(k.text)
+	k.sum = k.Sum(k.sum[:0])
+	copy(sum[:], k.sum)
+	clear(k.text) // an address is kept nowhere
+	h.macs.Put(k)
+	return sum
 }
 
 // Order is what a discount is computed on.

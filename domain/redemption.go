@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"sync"
 	"time"
 )
 
@@ -69,13 +70,25 @@ func (r *ReserveRequest) Fingerprint() string { return r.fingerprint(r.TTL) }
 func (r *RedeemRequest) Fingerprint() string { return r.fingerprint(0) }
 
 func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
-	b := make([]byte, 0, 512)
-	s := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+	b := texts.Get().(*[]byte) //nolint:forcetypeassert // nothing else is put in
+	*b = r.appendText((*b)[:0], ttl)
+	sum := sha256.Sum256(*b)
+	if cap(*b) <= maxPooledText {
+		texts.Put(b)
 	}
-	n := func(n int64) { b = binary.AppendVarint(b, n) }
+	var digits [12]byte
+	base64.RawURLEncoding.Encode(digits[:], sum[:9])
+	return string(digits[:])
+}
 
+// texts has memory for what fingerprints are made of: it is long for a stack.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledText bounds the texts whose memory is kept for others.
+const maxPooledText = 4 << 10
+
+// appendText appends what the fingerprint of a request is made of.
+func (r *RedeemRequest) appendText(b []byte, ttl time.Duration) []byte {
 	code := r.Source.Code
 	if c, err := ParseCode(code); err == nil {
 		code = c.Form()
@@ -86,42 +99,51 @@ func (r *RedeemRequest) fingerprint(ttl time.Duration) string {
 	// A checkout without a subscription has the fingerprint that it had before there
 	// were any; a time to live, with which that begins, is never below zero.
 	if c := r.Context.orCheckout(); c != ContextCheckout || r.SubscriptionID != "" || r.PlanTrialDays != 0 {
-		n(-1)
-		n(int64(c))
-		s(r.SubscriptionID)
-		n(int64(r.PlanTrialDays))
+		b = binary.AppendVarint(b, -1)
+		b = binary.AppendVarint(b, int64(c))
+		b = appendString(b, r.SubscriptionID)
+		b = binary.AppendVarint(b, int64(r.PlanTrialDays))
 	}
-	n(int64(ttl))
-	s(code)
-	s(string(r.Source.PromotionCode.Coupon))
-	s(string(r.Source.PromotionCode.ID))
-	s(string(r.Source.Coupon))
-	s(r.Customer.ID)
-	s(string(r.Customer.EmailHash))
+	b = binary.AppendVarint(b, int64(ttl))
+	b = appendString(b, code)
+	b = appendString(b, string(r.Source.PromotionCode.Coupon))
+	b = appendString(b, string(r.Source.PromotionCode.ID))
+	b = appendString(b, string(r.Source.Coupon))
+	b = appendString(b, r.Customer.ID)
+	b = appendString(b, string(r.Customer.EmailHash))
 	if o := r.Order; o != nil {
-		s(o.ID)
-		s(string(o.Currency))
-		n(o.ShippingAmountMinor)
-		for i := range o.Lines {
-			l := &o.Lines[i]
-			s(l.ID)
-			s(l.ProductID)
-			n(int64(len(l.CategoryIDs)))
-			for _, c := range l.CategoryIDs {
-				s(c)
-			}
-			n(l.UnitAmountMinor)
-			n(l.Quantity)
-			if l.OnSale {
-				n(1)
-			} else {
-				n(0)
-			}
-			n(l.MinUnitAmountMinor)
-		}
+		b = o.appendText(b)
 	}
-	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
+	return b
+}
+
+// appendText appends what the fingerprint of a request has of its order.
+func (o *Order) appendText(b []byte) []byte {
+	b = appendString(b, o.ID)
+	b = appendString(b, string(o.Currency))
+	b = binary.AppendVarint(b, o.ShippingAmountMinor)
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		b = appendString(b, l.ID)
+		b = appendString(b, l.ProductID)
+		b = binary.AppendVarint(b, int64(len(l.CategoryIDs)))
+		for _, c := range l.CategoryIDs {
+			b = appendString(b, c)
+		}
+		b = binary.AppendVarint(b, l.UnitAmountMinor)
+		b = binary.AppendVarint(b, l.Quantity)
+		onSale := int64(0)
+		if l.OnSale {
+			onSale = 1
+		}
+		b = binary.AppendVarint(b, onSale)
+		b = binary.AppendVarint(b, l.MinUnitAmountMinor)
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // RedemptionState is what became of a redemption.

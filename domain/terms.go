@@ -29,6 +29,12 @@ func (t *Terms) Apply(o *Order, now time.Time) (AppliedDiscount, []Ineligibility
 			return d, against
 		}
 	}
+	return t.applyByUnits(o, now)
+}
+
+// applyByUnits is Apply of any terms. Its frame is long, and the most common terms
+// do without.
+func (t *Terms) applyByUnits(o *Order, now time.Time) (AppliedDiscount, []Ineligibility) {
 	var inline [inlineSlots]run
 	c := newCart(o, inline[:0])
 	w, against := c.apply(t, false)
