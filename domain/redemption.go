@@ -209,10 +209,16 @@ type Void struct {
 // Effective returns the redemption as it is at an instant: a reservation ends by
 // time alone, whether or not its record says so yet.
 func (r Redemption) Effective(now time.Time) Redemption {
-	if r.State == RedemptionReserved && reached(r.ExpireTime, now) {
-		r.State = RedemptionExpired
-	}
+	r.State = r.StateAt(now)
 	return r
+}
+
+// StateAt returns the state that Effective gives to r.
+func (r *Redemption) StateAt(now time.Time) RedemptionState {
+	if r.State == RedemptionReserved && reached(r.ExpireTime, now) {
+		return RedemptionExpired
+	}
+	return r.State
 }
 
 // Spent returns what the redemption takes up of a budget: nothing unless it

@@ -23,9 +23,9 @@ func TestAuditReadsAgainWhatChangesUnderIt(t *testing.T) {
 		e.busyCoupon("a")
 		var left []domain.Redemption
 		for i := range 40 {
-			r, err := e.Reserve(e.ctx(), domain.ReserveRequest{RedeemRequest: byCoupon("h"+strconv.Itoa(i), "a", withCustomer("bob")), TTL: time.Minute})
+			r, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: byCoupon("h"+strconv.Itoa(i), "a", withCustomer("bob")), TTL: time.Minute})
 			noError(t, err)
-			left = append(left, r)
+			left = append(left, *r)
 		}
 		changes := 0
 		e.before(auditRead, 40, func(other *Store) {
@@ -44,7 +44,7 @@ func TestAuditReadsAgainWhatChangesUnderIt(t *testing.T) {
 				_, err = other.Release(e.ctx(), domain.ReleaseRedemption{RequestID: request, Name: r.Name})
 			default:
 				e.clock.Advance(20 * time.Second)
-				_, err = other.Redeem(e.ctx(), byCoupon(request, "a", withCustomer("carl")))
+				_, err = other.Redeem(e.ctx(), new(byCoupon(request, "a", withCustomer("carl"))))
 			}
 			if err != nil {
 				t.Errorf("%s: %v", request, err)
@@ -103,12 +103,12 @@ func (s *auditStorm) step(ctx context.Context) error {
 	}
 	kind := s.random.IntN(9)
 	if kind < 3 || len(s.mine) == 0 {
-		var r domain.Redemption
+		var r *domain.Redemption
 		var err error
 		if kind == 0 {
-			r, err = s.store.Redeem(ctx, source)
+			r, err = s.store.Redeem(ctx, &source)
 		} else {
-			r, err = s.store.Reserve(ctx, domain.ReserveRequest{RedeemRequest: source, TTL: time.Second})
+			r, err = s.store.Reserve(ctx, &domain.ReserveRequest{RedeemRequest: source, TTL: time.Second})
 		}
 		if err == nil {
 			s.mine = append(s.mine, r.Name)

@@ -70,7 +70,7 @@ func (e *env) busyCoupon(id domain.CouponID) (code, bound domain.PromotionCodeNa
 			e.redeem(source)
 			continue
 		}
-		if _, err := e.Reserve(e.ctx(), domain.ReserveRequest{RedeemRequest: source, TTL: time.Hour}); err != nil {
+		if _, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: source, TTL: time.Hour}); err != nil {
 			e.t.Fatal(err)
 		}
 	}
@@ -94,7 +94,7 @@ func (e *env) busyCoupon(id domain.CouponID) (code, bound domain.PromotionCodeNa
 		e.t.Fatal(err)
 	}
 	e.clock.Advance(time.Hour)
-	if _, err := e.Reserve(e.ctx(), domain.ReserveRequest{RedeemRequest: byName(string(id)+"live", code, withCustomer("ann")), TTL: time.Hour}); err != nil {
+	if _, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: byName(string(id)+"live", code, withCustomer("ann")), TTL: time.Hour}); err != nil {
 		e.t.Fatal(err)
 	}
 	return code, bound
@@ -478,7 +478,7 @@ func TestAuditReadsOnWhenMoreHappensMeanwhileThanOneStepReads(t *testing.T) {
 	e.redeem(byCoupon("first", "a"))
 	e.before(auditRead, 1, func(other *Store) {
 		for i := range 600 {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon(strconv.Itoa(i), "a")))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon(strconv.Itoa(i), "a"))))
 		}
 	})
 	a := newCouponAudit(e.Store, "a", false)

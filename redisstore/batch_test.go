@@ -40,7 +40,7 @@ func (e *env) batched(r domain.RedeemRequest) batched {
 
 // batchedOn is a request that was evaluated on a snapshot.
 func batchedOn(snapshot *domain.Snapshot, r domain.RedeemRequest, evaluation *domain.Evaluation) batched {
-	return batched{*newRedemption(use{RedeemRequest: r, fingerprint: r.Fingerprint()}, snapshot, evaluation)}
+	return batched{*newRedemption(&use{RedeemRequest: &r, fingerprint: r.Fingerprint()}, snapshot, evaluation)}
 }
 
 // args are the arguments of redeem.lua for b.
@@ -440,7 +440,7 @@ func TestLedgerThatDoesNotAgreeWithItsLengthIsNotWrittenTo(t *testing.T) {
 		if err := e.admin.HSet(e.ctx(), e.keys.head("a"), "q", 2).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Redeem(e.ctx(), byCoupon("r", "a")); err == nil || isError[*domain.RefusedError](err) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("r", "a"))); err == nil || isError[*domain.RefusedError](err) {
 			t.Errorf("redeemed: %v", err)
 		}
 	})

@@ -34,14 +34,14 @@ func TestBudgetRefusesWhatDoesNotFit(t *testing.T) {
 		e.redeem(byCoupon("r2", "a"))
 		e.spent("a", 5_000, 0)
 
-		_, err := e.Redeem(e.ctx(), byCoupon("r3", "a"))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r3", "a")))
 		wantReasons(t, err, domain.BudgetInsufficient)
 		var refused *domain.RefusedError
 		if errors.As(err, &refused) && refused.Ineligibilities[0].Remaining != euros(1_000) {
 			t.Errorf("remaining %v", refused.Ineligibilities[0].Remaining)
 		}
 		e.redeem(byCoupon("r4", "a", withOrder(orderOf(4_000)))) // exactly what is left
-		_, err = e.Redeem(e.ctx(), byCoupon("r5", "a"))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r5", "a")))
 		wantReasons(t, err, domain.BudgetExhausted)
 
 		e.settled(domain.RedemptionRedeemed)(e.void(first.Name, "v", pointer(int64(500))))
@@ -55,7 +55,7 @@ func TestBudgetGrantsWhatIsLeft(t *testing.T) {
 		e.createCoupon(percentOff("a", budgetOf(domain.Budget{Limit: euros(3_000), GrantRemaining: true})))
 		e.redeem(byCoupon("r1", "a"))
 		r := byCoupon("r2", "a")
-		v, err := e.Validate(e.ctx(), r.ValidateRequest)
+		v, err := e.Validate(e.ctx(), &r.ValidateRequest)
 		if err != nil || !v.Valid() || v.Discount.TotalAmountMinor != 500 {
 			t.Fatalf("%+v, %v", v, err)
 		}
@@ -63,7 +63,7 @@ func TestBudgetGrantsWhatIsLeft(t *testing.T) {
 		if got.Discount.TotalAmountMinor != 500 || got.Discount.Lines[0].AmountMinor != 500 {
 			t.Errorf("%+v", got.Discount)
 		}
-		_, err = e.Redeem(e.ctx(), byCoupon("r3", "a"))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r3", "a")))
 		wantReasons(t, err, domain.BudgetExhausted)
 	})
 }
@@ -89,7 +89,7 @@ func TestBudgetForSomeProductsCountsTheirShareOnly(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 		e.spent("a", 23_000, 3_000)
-		_, err := e.Redeem(e.ctx(), byCoupon("r3", "a", withOrder(order(100, 0))))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r3", "a", withOrder(order(100, 0)))))
 		wantReasons(t, err, domain.BudgetExhausted)
 		e.redeem(byCoupon("r4", "a", withOrder(order(0, 4_000)))) // nothing of it counts
 		e.spent("a", 24_000, 3_000)
@@ -109,9 +109,9 @@ func TestBudgetTakesOrdersInItsCurrenciesOnly(t *testing.T) {
 		e.createCoupon(percentOff("a", budgetOf(domain.Budget{Limit: euros(3_000)})))
 		dollars := orderOf(100)
 		dollars.Currency = "USD"
-		_, err := e.Redeem(e.ctx(), byCoupon("r", "a", withOrder(dollars)))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r", "a", withOrder(dollars))))
 		wantReasons(t, err, domain.CurrencyMismatch)
-		_, err = e.Redeem(e.ctx(), byCoupon("r", "a", withOrder(nil)))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r", "a", withOrder(nil))))
 		wantReasons(t, err, domain.OrderRequired)
 	})
 }
@@ -121,7 +121,7 @@ func TestBudgetHoldsForReservations(t *testing.T) {
 		e.createCoupon(percentOff("a", budgetOf(domain.Budget{Limit: euros(2_500)})))
 		held := e.reserve(time.Minute, byCoupon("h", "a"))
 		e.spent("a", 2_500, 0)
-		_, err := e.Redeem(e.ctx(), byCoupon("r", "a"))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r", "a")))
 		wantReasons(t, err, domain.BudgetExhausted)
 		e.clock.Advance(time.Minute)
 		e.spent("a", 0, 0)
@@ -149,7 +149,7 @@ func TestBudgetThatIsAddedLaterCountsWhatCameBefore(t *testing.T) {
 		if err := update(domain.Budget{Limit: euros(3_000)}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := e.Redeem(e.ctx(), byCoupon("r2", "a"))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r2", "a")))
 		wantReasons(t, err, domain.BudgetInsufficient)
 		for what, b := range map[string][]domain.Budget{
 			"taking a budget away": {},
@@ -168,7 +168,7 @@ func TestBudgetThatIsAddedLaterCountsWhatCameBefore(t *testing.T) {
 		if err := update(domain.Budget{Limit: euros(1)}); err != nil {
 			t.Fatal(err)
 		}
-		_, err = e.Redeem(e.ctx(), byCoupon("r3", "a", withOrder(orderOf(4))))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r3", "a", withOrder(orderOf(4)))))
 		wantReasons(t, err, domain.BudgetExhausted)
 	})
 }
@@ -180,7 +180,7 @@ func TestP1BudgetIsNeverPassedByACrowd(t *testing.T) {
 			e.createCoupon(percentOff(id, budgetOf(domain.Budget{Limit: euros(26_000), GrantRemaining: grant})))
 			var granted atomic.Int64
 			all(e.crowd(100), func(i int) {
-				r, err := e.Redeem(e.ctx(), byCoupon(fmt.Sprint("r", i), id))
+				r, err := e.Redeem(e.ctx(), new(byCoupon(fmt.Sprint("r", i), id)))
 				switch {
 				case err == nil:
 					granted.Add(r.Discount.TotalAmountMinor)
@@ -206,7 +206,7 @@ func TestWhatIsTakenOffIsCountedExactlyOrRefused(t *testing.T) {
 			c.Discount.PercentOff.BasisPoints = domain.FullShare
 		}))
 		e.redeem(byCoupon("r1", "a", withOrder(orderOf(domain.MaxAmount-1))))
-		_, err := e.Redeem(e.ctx(), byCoupon("r2", "a", withOrder(orderOf(2))))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r2", "a", withOrder(orderOf(2)))))
 		wantReasons(t, err, domain.BudgetExhausted)
 		e.redeem(byCoupon("r3", "a", withOrder(orderOf(1))))
 		e.spent("a", domain.MaxAmount, 0)
@@ -222,7 +222,7 @@ func TestPeriodLimitIsResetWithThePeriod(t *testing.T) {
 		e.createCoupon(percentOff("a", periodLimits(domain.PeriodLimit{Period: domain.PeriodDay, TimeZone: "Europe/Paris", MaxRedemptions: 2})))
 		e.redeem(byCoupon("r1", "a"))
 		r := e.redeem(byCoupon("r2", "a"))
-		_, err := e.Redeem(e.ctx(), byCoupon("r3", "a"))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r3", "a")))
 		wantReasons(t, err, domain.PeriodLimitReached)
 		midnight := time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC) // in Paris
 		var refused *domain.RefusedError
@@ -232,7 +232,7 @@ func TestPeriodLimitIsResetWithThePeriod(t *testing.T) {
 		e.settled(domain.RedemptionVoided)(e.void(r.Name, "v", nil))
 		e.redeem(byCoupon("r3", "a"))
 		e.clock.Set(midnight.Add(-time.Millisecond))
-		_, err = e.Redeem(e.ctx(), byCoupon("r4", "a"))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r4", "a")))
 		wantReasons(t, err, domain.PeriodLimitReached)
 		e.clock.Set(midnight)
 		e.redeem(byCoupon("r4", "a"))
@@ -246,13 +246,13 @@ func TestPeriodLimitPerCustomerAndOfACode(t *testing.T) {
 		p.PeriodLimits = []domain.PeriodLimit{{Period: domain.PeriodWeek, MaxRedemptions: 2}}
 		e.createCode(p)
 
-		_, err := e.Redeem(e.ctx(), byCode("r0", "code"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r0", "code")))
 		wantReasons(t, err, domain.CustomerRequired)
 		e.redeem(byCode("r1", "code", withCustomer("alice")))
-		_, err = e.Redeem(e.ctx(), byCoupon("r2", "a", withCustomer("alice")))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r2", "a", withCustomer("alice"))))
 		wantReasons(t, err, domain.PeriodLimitReached)
 		e.redeem(byCode("r3", "code", withCustomer("bob")))
-		_, err = e.Redeem(e.ctx(), byCode("r4", "code", withCustomer("carol")))
+		_, err = e.Redeem(e.ctx(), new(byCode("r4", "code", withCustomer("carol"))))
 		wantReasons(t, err, domain.PeriodLimitReached)
 		e.redeem(byCoupon("r5", "a", withCustomer("carol")))
 
@@ -267,7 +267,7 @@ func TestP1PeriodLimitIsNeverPassedByACrowd(t *testing.T) {
 		e.createCoupon(percentOff("a", periodLimits(domain.PeriodLimit{Period: domain.PeriodDay, MaxRedemptions: 5})))
 		var won atomic.Int64
 		all(e.crowd(100), func(i int) {
-			_, err := e.Reserve(e.ctx(), reserveFor(time.Minute, byCoupon(fmt.Sprint("r", i), "a")))
+			_, err := e.Reserve(e.ctx(), new(reserveFor(time.Minute, byCoupon(fmt.Sprint("r", i), "a"))))
 			if err == nil {
 				won.Add(1)
 			} else if !isError[*domain.RefusedError](err) {

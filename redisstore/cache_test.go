@@ -103,7 +103,7 @@ func TestWhatIsRememberedIsRedeemedWithoutReading(t *testing.T) {
 		}
 	}
 	if n := e.sends(func() {
-		_, err := e.Redeem(e.ctx(), byCode("again", "X", withCustomer("1")))
+		_, err := e.Redeem(e.ctx(), new(byCode("again", "X", withCustomer("1"))))
 		wantReasons(t, err, domain.CustomerMaxRedemptionsReached)
 	}); n != 1 {
 		t.Errorf("a limit that is reached: %d commands", n)
@@ -188,7 +188,7 @@ func TestChangeByAnotherServerCountsAtOnce(t *testing.T) {
 				e.redeem(byCode("first", "X", withCustomer("alice")))
 				c.change(e, e.server(), p.Name)
 				request := byCode("r", "X", withCustomer("alice"))
-				got, err := e.Redeem(e.ctx(), request)
+				got, err := e.Redeem(e.ctx(), &request)
 				if c.want != nil {
 					wantReasons(t, err, c.want...)
 				} else if err != nil || got.Name.Coupon != c.coupon {
@@ -215,7 +215,7 @@ func TestRequestIDThatWasUsedWhereTheCodeLedBeforeIsNotReused(t *testing.T) {
 		if r := e.redeem(byCode("r", "X", withCustomer("bob"))); r.Name.Coupon != "b" {
 			t.Errorf("%+v", r)
 		}
-		if _, err := e.Redeem(e.ctx(), byCode("r", "X", withCustomer("carol"))); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), new(byCode("r", "X", withCustomer("carol")))); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("used on both: %v", err)
 		}
 	})
@@ -227,7 +227,7 @@ func TestRuleThatNoLongerSaysNoIsNotRemembered(t *testing.T) {
 		p := e.createCode(promotionCode("a", "X", func(p *domain.PromotionCode) {
 			p.Restrictions.MinimumAmounts = []domain.Money{euros(20_000)}
 		}))
-		_, err := e.Redeem(e.ctx(), byCode("r", "X"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "X")))
 		wantReasons(t, err, domain.MinimumAmountNotMet)
 		must[domain.PromotionCodeView](t)(e.server().UpdatePromotionCode(e.ctx(), domain.UpdatePromotionCode{
 			Name: p.Name, MinimumAmounts: []domain.Money{euros(10_000)}, Set: domain.PromotionCodeFields{MinimumAmounts: true},
@@ -243,7 +243,7 @@ func TestRememberedRedemptionOfAStoreThatWasSetBackIsNotTakenForAnother(t *testi
 	held := e.reserve(time.Minute, byCoupon("mine", "a"))
 	// As if a failover had lost it, and another had taken its place.
 	page := e.keys.ledgerPage("a", 0)
-	other := newRedemption(use{RedeemRequest: byCoupon("another's", "a"), ttl: time.Minute}, &domain.Snapshot{Coupon: domain.CouponSnapshot{Version: 1}}, &domain.Evaluation{AsOf: epoch})
+	other := newRedemption(&use{RedeemRequest: new(byCoupon("another's", "a")), ttl: time.Minute}, &domain.Snapshot{Coupon: domain.CouponSnapshot{Version: 1}}, &domain.Evaluation{AsOf: epoch})
 	if err := e.admin.LSet(e.ctx(), page, 0, "H\t"+recordText(other)).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestUnknownCodesFillNoMemory(t *testing.T) {
 	e.createCoupon(percentOff("a"))
 	e.createCode(promotionCode("a", "X", boundToID("alice")))
 	for i := range 2_000 {
-		v, err := e.Validate(e.ctx(), domain.ValidateRequest{Source: domain.Source{Code: "GUESS" + strconv.Itoa(i)}})
+		v, err := e.Validate(e.ctx(), &domain.ValidateRequest{Source: domain.Source{Code: "GUESS" + strconv.Itoa(i)}})
 		if err != nil || v.Valid() {
 			t.Fatalf("%+v, %v", v, err)
 		}

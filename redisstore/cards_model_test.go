@@ -295,13 +295,13 @@ func carryOutOfCards(ctx context.Context, s *Store, command domain.Command) doma
 	case domain.CustomerTransactionQuery:
 		return allPages(&c.Page, func() (domain.Listing[domain.BalanceTransaction], error) { return s.CustomerTransactions(ctx, c) })
 	case domain.ReserveRequest:
-		return resultOf(s.Reserve(ctx, c))
+		return resultAt(s.Reserve(ctx, &c))
 	case domain.CommitRedemption:
-		return resultOf(s.Commit(ctx, c))
+		return resultAt(s.Commit(ctx, c))
 	case domain.ReleaseRedemption:
-		return resultOf(s.Release(ctx, c))
+		return resultAt(s.Release(ctx, c))
 	case domain.VoidRedemption:
-		return resultOf(s.Void(ctx, c))
+		return resultAt(s.Void(ctx, c))
 	default:
 		return carryOut(ctx, s, command)
 	}

@@ -63,11 +63,11 @@ func TestGiftCardGivesWhatIsDueAndNeverMoreThanIsLeft(t *testing.T) {
 				t.Errorf("the card gives %d, want %d", r.Discount.TotalAmountMinor, want)
 			}
 			read, err := e.Redemption(e.ctx(), r.Name)
-			if diff := cmp.Diff(r, read); diff != "" || err != nil {
+			if diff := cmp.Diff(&r, read); diff != "" || err != nil {
 				t.Errorf("told and read differ: %v\n%s", err, diff)
 			}
 		}
-		_, err := e.Redeem(e.ctx(), byName("r3", card, withOrder(orderOf(1))))
+		_, err := e.Redeem(e.ctx(), new(byName("r3", card, withOrder(orderOf(1)))))
 		wantReasons(t, err, domain.GiftBalanceExhausted)
 		second := domain.RedemptionName{Coupon: "gifts", ID: domain.NewRedemptionID(2, "r1")}
 		e.clock.Advance(time.Hour)
@@ -88,7 +88,7 @@ func TestGiftCardIsNeverOverdrawnByACrowd(t *testing.T) {
 		stores := []*Store{e.Store, e.server(), e.server()}
 		var paid, part, refused atomic.Int64
 		all(n, func(i int) {
-			r, err := stores[i%3].Redeem(e.ctx(), byName("r"+strconv.Itoa(i), card, withOrder(orderOf(100))))
+			r, err := stores[i%3].Redeem(e.ctx(), new(byName("r"+strconv.Itoa(i), card, withOrder(orderOf(100)))))
 			var refusal *domain.RefusedError
 			switch {
 			case err == nil && r.Discount.TotalAmountMinor == 100:
@@ -171,7 +171,7 @@ func TestRemainderOfACardBecomesCreditOnceWhateverIsRetried(t *testing.T) {
 			p.CustomerID = customer
 			card := e.issue(customer, p).Name
 			r := byName("r-"+customer, card, withCustomer(customer), withOrder(orderOf(1_000)))
-			_, killed := e.diesAfter(steps).Redeem(e.ctx(), r)
+			_, killed := e.diesAfter(steps).Redeem(e.ctx(), &r)
 			for range 2 {
 				e.redeem(r)
 			}
@@ -211,7 +211,7 @@ func TestGiftCardIsFoundByItsCodeWhileItCanBeUsed(t *testing.T) {
 		if _, err := find(); !isError[*domain.NotFoundError](err) {
 			t.Errorf("disabled: %v", err)
 		}
-		_, err := e.Redeem(e.ctx(), byName("r", card, withOrder(orderOf(100))))
+		_, err := e.Redeem(e.ctx(), new(byName("r", card, withOrder(orderOf(100)))))
 		wantReasons(t, err, domain.CodeInactive)
 		if _, err := e.EnableGiftCard(e.ctx(), domain.ActivatePromotionCode{Name: card}); err != nil {
 			t.Fatal(err)
@@ -236,7 +236,7 @@ func TestWhatAnotherTakesFromAGiftCardUnderARedemptionIsNotGivenAgain(t *testing
 		e.createCoupon(program("gifts", false))
 		card := e.issue("issue", giftCard("gifts", "GIFTED", 5_000)).Name
 		e.before(redeem, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byName("other", card, withOrder(orderOf(4_000)))))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byName("other", card, withOrder(orderOf(4_000))))))
 		})
 		r := byName("r", card, withOrder(orderOf(2_000)))
 		r.Order.Lines = append(r.Order.Lines, domain.OrderLine{ID: "second", UnitAmountMinor: 500, Quantity: 1})
@@ -257,7 +257,7 @@ func TestWhatAnotherTakesFromAGiftCardUnderARedemptionIsNotGivenAgain(t *testing
 		if _, err := e.AdjustGiftCard(e.ctx(), domain.AdjustGiftCard{RequestID: "more", Name: card, AmountMinor: 700, Reason: "a reason"}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := e.Redeem(e.ctx(), byName("too late", card, withOrder(orderOf(100))))
+		_, err := e.Redeem(e.ctx(), new(byName("too late", card, withOrder(orderOf(100)))))
 		wantReasons(t, err, domain.GiftBalanceExhausted)
 		e.left(card, 0, "I5000=5000 R-4000=1000 R-1000=0 A700=700 A-700=0")
 	})

@@ -103,7 +103,7 @@ func (cs *callBook) redeem(actor byte) *clientCall {
 		r := domain.RedeemRequest{RequestID: fmt.Sprintf("redeem-%c", actor)}
 		r.Source.Code, r.Customer.ID = simCode1, "a"
 		c.kind = other
-		c.run = func(ctx context.Context, s *Store) (any, error) { return s.Redeem(ctx, r) }
+		c.run = func(ctx context.Context, s *Store) (any, error) { return s.Redeem(ctx, &r) }
 	})
 }
 

@@ -49,8 +49,8 @@ func TestUnknownCouponIsNotFound(t *testing.T) {
 		_, get := e.Coupon(e.ctx(), "none")
 		_, update := e.UpdateCoupon(e.ctx(), domain.UpdateCoupon{ID: "none", RequestID: "r"})
 		_, remove := e.DeleteCoupon(e.ctx(), domain.DeleteCoupon{ID: "none", RequestID: "r"})
-		_, redeem := e.Redeem(e.ctx(), byCoupon("r", "none"))
-		_, validate := e.Validate(e.ctx(), byCoupon("r", "none").ValidateRequest)
+		_, redeem := e.Redeem(e.ctx(), new(byCoupon("r", "none")))
+		_, validate := e.Validate(e.ctx(), new(byCoupon("r", "none").ValidateRequest))
 		_, codes := e.PromotionCodes(e.ctx(), domain.PromotionCodeQuery{Coupon: "none", Page: domain.Page{Size: 1}})
 		_, ledger := e.Redemptions(e.ctx(), domain.RedemptionQuery{Coupon: "none", Page: domain.Page{Size: 1}})
 		for name, err := range map[string]error{
@@ -374,7 +374,7 @@ func TestDeletedCouponCannotBeChangedOrRedeemed(t *testing.T) {
 			for name, r := range map[string]domain.RedeemRequest{
 				"code": byCode("r", "SPRING"), "name": byName("r", p.Name), "coupon": byCoupon("r", "a"),
 			} {
-				_, err := e.Redeem(e.ctx(), r)
+				_, err := e.Redeem(e.ctx(), &r)
 				if got := reasons(t, err); !cmp.Equal(got, []domain.Reason{domain.CouponDeleted}) {
 					t.Errorf("by %s: %v", name, got)
 				}

@@ -443,11 +443,14 @@ func (s *Store) creditHistory(ctx context.Context, holder domain.Identity, from,
 // used, and returns the redemption. What stands in the way stops nothing: the money
 // stays on the card. What is not known is, as a whole, not known: the retry of the
 // redemption goes on.
-func (s *Store) remainderSent(ctx context.Context, st *state, r domain.Redemption, err error) (domain.Redemption, error) {
-	if err != nil || st == nil || st.Coupon.ID != r.Name.Coupon || st.PromotionCode == nil || st.PromotionCode.Name.ID != r.PromotionCode {
-		return r, err
+func (s *Store) remainderSent(ctx context.Context, st *state, r *domain.Redemption, err error) (*domain.Redemption, error) {
+	if err != nil {
+		return nil, err
 	}
-	customer, sends := st.SendsRemainder(&r)
+	if st == nil || st.Coupon.ID != r.Name.Coupon || st.PromotionCode == nil || st.PromotionCode.Name.ID != r.PromotionCode {
+		return r, nil
+	}
+	customer, sends := st.SendsRemainder(r)
 	if !sends {
 		return r, nil
 	}
@@ -460,8 +463,8 @@ func (s *Store) remainderSent(ctx context.Context, st *state, r domain.Redemptio
 	case err == nil || refused || full:
 		return r, nil
 	case errors.Is(err, domain.ErrAborted):
-		return domain.Redemption{}, &domain.UnavailableError{OutcomeUnknown: true, RetryAfter: retryAfter, Cause: err}
+		return nil, &domain.UnavailableError{OutcomeUnknown: true, RetryAfter: retryAfter, Cause: err}
 	default:
-		return domain.Redemption{}, begun(err)
+		return nil, begun(err)
 	}
 }

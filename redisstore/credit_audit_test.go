@@ -158,7 +158,7 @@ func TestAuditOfBalancesGoesOnBesideTheService(t *testing.T) {
 			defer done.Add(1)
 			for k := range 10 {
 				id := strconv.Itoa(i) + "-" + strconv.Itoa(k)
-				r, err := stores[i%2].Redeem(e.ctx(), byName(id, card, withOrder(orderOf(7))))
+				r, err := stores[i%2].Redeem(e.ctx(), new(byName(id, card, withOrder(orderOf(7)))))
 				if err == nil && k%2 == 0 {
 					_, err = stores[i%2].Void(e.ctx(), domain.VoidRedemption{RequestID: "v" + id, Name: r.Name})
 				}

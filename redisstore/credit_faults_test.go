@@ -27,7 +27,7 @@ var moving = map[string]func(*env, domain.PromotionCodeName) error{
 		return err
 	},
 	"redeem a card whose remainder becomes credit": func(e *env, card domain.PromotionCodeName) error {
-		_, err := e.Redeem(e.ctx(), byName(e.request, card, withCustomer("alice"), withOrder(orderOf(1_000))))
+		_, err := e.Redeem(e.ctx(), new(byName(e.request, card, withCustomer("alice"), withOrder(orderOf(1_000)))))
 		return err
 	},
 	"commit on a card whose remainder becomes credit": func(e *env, card domain.PromotionCodeName) error {

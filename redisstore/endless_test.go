@@ -44,7 +44,7 @@ func TestReservationsThatNeverEndFailTheCall(t *testing.T) {
 	held := e.reserve(time.Minute, byCoupon("h", "a"))
 	e.client.AddHook(endless{})
 	for name, call := range map[string]func() error{
-		"redeem":  func() error { _, err := e.Redeem(context.Background(), byCoupon("r", "a")); return err },
+		"redeem":  func() error { _, err := e.Redeem(context.Background(), new(byCoupon("r", "a"))); return err },
 		"release": func() error { _, err := e.release(held.Name, "l"); return err },
 	} {
 		if err := call(); err == nil || !strings.Contains(err.Error(), "never end") {

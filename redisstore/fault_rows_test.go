@@ -101,11 +101,11 @@ func TestFault15WhatIsGivenBackMakesNoRoomUntilUseIsBelowTheLoweredLimit(t *test
 				none := func(after string) {
 					t.Helper()
 					e.unchanged("a use "+after, func() {
-						_, err := e.Redeem(e.ctx(), use("late"))
+						_, err := e.Redeem(e.ctx(), new(use("late")))
 						if !slices.Contains([]domain.Reason{limit.reason, domain.FullyReserved}, reasons(t, err)[0]) {
 							t.Errorf("%s: %v", after, err)
 						}
-						_, err = e.Reserve(e.ctx(), reserveFor(time.Hour, use("late")))
+						_, err = e.Reserve(e.ctx(), new(reserveFor(time.Hour, use("late"))))
 						reasons(t, err)
 					})
 				}
@@ -226,11 +226,11 @@ func TestFault17StrangeCodesHaveTheirFormOrAreRefused(t *testing.T) {
 					t.Errorf("%.80q is a code", typed)
 				}
 				e.unchanged("what is not a code", func() {
-					_, err := e.Redeem(e.ctx(), request)
+					_, err := e.Redeem(e.ctx(), &request)
 					wantReasons(t, err, domain.CodeMalformed)
-					_, err = e.Reserve(e.ctx(), reserveFor(time.Hour, request))
+					_, err = e.Reserve(e.ctx(), new(reserveFor(time.Hour, request)))
 					wantReasons(t, err, domain.CodeMalformed)
-					v, err := e.Validate(e.ctx(), request.ValidateRequest)
+					v, err := e.Validate(e.ctx(), &request.ValidateRequest)
 					if err != nil || !slices.Equal(reasonsOf(v.Ineligibilities), []domain.Reason{domain.CodeMalformed}) {
 						t.Errorf("%.80q: %+v, %v", typed, v, err)
 					}

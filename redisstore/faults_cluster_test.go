@@ -74,7 +74,7 @@ func TestAttemptOfAClustersClientThatWasLostIsNotForgotten(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = e.Redeem(e.ctx(), byCoupon("r", "a"))
+			_, err = e.Redeem(e.ctx(), new(byCoupon("r", "a")))
 			var u *domain.UnavailableError
 			if !errors.As(err, &u) || u.OutcomeUnknown != c.unknown || int(tries.Load()) < len(c.errs) {
 				t.Errorf("after %d attempts: %v", tries.Load(), err)

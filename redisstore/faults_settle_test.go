@@ -19,7 +19,7 @@ var settling = map[string]func(*env) error{
 	"commit it late": func(e *env) error { _, err := e.commit(firstHeld, e.request, nil); return err },
 	"void a part":    func(e *env) error { _, err := e.void(firstMade, e.request, pointer(int64(100))); return err },
 	redeemsWhatIsDue: func(e *env) error {
-		_, err := e.Redeem(e.ctx(), byCoupon(e.request, "a", withCustomer("bob")))
+		_, err := e.Redeem(e.ctx(), new(byCoupon(e.request, "a", withCustomer("bob"))))
 		return err
 	},
 }

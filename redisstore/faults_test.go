@@ -64,15 +64,15 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			return err
 		},
 		"redeem": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", withCustomer("alice")))
+			_, err := e.Redeem(e.ctx(), new(byCode(e.request, "X", withCustomer("alice"))))
 			return err
 		},
 		"redeem by what is remembered": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", withCustomer("alice")))
+			_, err := e.Redeem(e.ctx(), new(byCode(e.request, "X", withCustomer("alice"))))
 			return err
 		},
 		"reserve": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Reserve(e.ctx(), reserveFor(time.Minute, byCode(e.request, "X", withCustomer("alice"))))
+			_, err := e.Reserve(e.ctx(), new(reserveFor(time.Minute, byCode(e.request, "X", withCustomer("alice")))))
 			return err
 		},
 		"commit": func(e *env, _ domain.PromotionCodeName) error {
@@ -88,11 +88,11 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			return err
 		},
 		"redeem for a subscription": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			_, err := e.Redeem(e.ctx(), new(byCode(e.request, "X", forSubscription("sub"))))
 			return err
 		},
 		"redeem for a subscription that a crashed request has claimed": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Redeem(e.ctx(), byCode(e.request, "X", forSubscription("sub")))
+			_, err := e.Redeem(e.ctx(), new(byCode(e.request, "X", forSubscription("sub"))))
 			return err
 		},
 		"renew": func(e *env, _ domain.PromotionCodeName) error {
@@ -108,7 +108,7 @@ func writing() map[string]func(*env, domain.PromotionCodeName) error {
 			return err
 		},
 		"read counters of what is remembered": func(e *env, _ domain.PromotionCodeName) error {
-			_, err := e.Validate(e.ctx(), domain.ValidateRequest{Source: domain.Source{Code: "X"}})
+			_, err := e.Validate(e.ctx(), &domain.ValidateRequest{Source: domain.Source{Code: "X"}})
 			return err
 		},
 		"create a bound one that takes over": func(e *env, _ domain.PromotionCodeName) error {
@@ -526,7 +526,7 @@ func TestScriptsThatAreForgottenAreLoadedAgain(t *testing.T) {
 			return
 		}
 		for k := range each {
-			if _, err := e.Redeem(e.ctx(), byCode(fmt.Sprint(i, "-", k), "X", withCustomer("c"))); err != nil {
+			if _, err := e.Redeem(e.ctx(), new(byCode(fmt.Sprint(i, "-", k), "X", withCustomer("c")))); err != nil {
 				t.Error(err)
 			}
 		}
@@ -560,7 +560,7 @@ func TestServerThatDoesNotAnswerLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	e, link := frozen(t, 300*time.Millisecond)
 	e.before(redeem, 1, func(*Store) { link.Freeze() })
-	_, err := e.Redeem(e.ctx(), byCoupon("r", "a"))
+	_, err := e.Redeem(e.ctx(), new(byCoupon("r", "a")))
 	var u *domain.UnavailableError
 	if !errors.As(err, &u) || !u.OutcomeUnknown {
 		t.Errorf("redeemed: %v", err)
@@ -580,7 +580,7 @@ func TestCallersDeadlineIsKept(t *testing.T) {
 	e, link := frozen(t, time.Minute)
 	link.Freeze()
 	for name, call := range map[string]func(context.Context) error{
-		"Redeem": func(ctx context.Context) error { _, err := e.Redeem(ctx, byCoupon("r", "a")); return err },
+		"Redeem": func(ctx context.Context) error { _, err := e.Redeem(ctx, new(byCoupon("r", "a"))); return err },
 		"Coupon": func(ctx context.Context) error { _, err := e.Coupon(ctx, "a"); return err },
 	} {
 		ctx, cancel := context.WithTimeout(e.ctx(), 20*time.Millisecond)

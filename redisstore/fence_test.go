@@ -81,26 +81,26 @@ var calls = map[string]func(ctx context.Context, s *Store, p domain.PromotionCod
 		return err
 	},
 	"Validate": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
-		_, err := s.Validate(ctx, byCode("r", "X").ValidateRequest)
+		_, err := s.Validate(ctx, new(byCode("r", "X").ValidateRequest))
 		return err
 	},
 	"Redeem": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
-		_, err := s.Redeem(ctx, byCode(newID(), "X"))
+		_, err := s.Redeem(ctx, new(byCode(newID(), "X")))
 		return err
 	},
 	"Reserve": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
-		_, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		_, err := s.Reserve(ctx, new(reserveFor(time.Minute, byCode(newID(), "X"))))
 		return err
 	},
 	"Commit": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
-		r, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		r, err := s.Reserve(ctx, new(reserveFor(time.Minute, byCode(newID(), "X"))))
 		if err == nil {
 			_, err = s.Commit(ctx, domain.CommitRedemption{RequestID: newID(), Name: r.Name})
 		}
 		return err
 	},
 	"Release": func(ctx context.Context, s *Store, _ domain.PromotionCodeName) error {
-		r, err := s.Reserve(ctx, reserveFor(time.Minute, byCode(newID(), "X")))
+		r, err := s.Reserve(ctx, new(reserveFor(time.Minute, byCode(newID(), "X"))))
 		if err == nil {
 			_, err = s.Release(ctx, domain.ReleaseRedemption{RequestID: newID(), Name: r.Name})
 		}

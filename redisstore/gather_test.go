@@ -131,7 +131,7 @@ func (e *env) held(g *gate, running *sync.WaitGroup, c domain.CouponID) {
 	e.t.Helper()
 	trips := g.trips.Load()
 	running.Go(func() {
-		if _, err := e.Redeem(e.ctx(), byCoupon(newID(), c)); err != nil {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon(newID(), c))); err != nil {
 			e.t.Errorf("the one at the gate: %v", err)
 		}
 	})
@@ -164,7 +164,7 @@ func TestCallersWhoComeTogetherShareAScriptCall(t *testing.T) {
 	var redeemed, refused atomic.Int32
 	for i := range n {
 		running.Go(func() {
-			r, err := e.Redeem(e.ctx(), byCoupon("r"+strconv.Itoa(i), "a"))
+			r, err := e.Redeem(e.ctx(), new(byCoupon("r"+strconv.Itoa(i), "a")))
 			switch {
 			case err == nil && r.RequestID == "r"+strconv.Itoa(i):
 				redeemed.Add(1)
@@ -211,7 +211,7 @@ func TestCouponsThatAreReadyTogetherShareAPipeline(t *testing.T) {
 		for i := range 3 * coupons {
 			running.Go(func() {
 				c := domain.CouponID("c" + strconv.Itoa(i%coupons))
-				if r, err := e.Redeem(e.ctx(), byCoupon(fmt.Sprint(flushed, i), c)); err != nil || r.Name.Coupon != c {
+				if r, err := e.Redeem(e.ctx(), new(byCoupon(fmt.Sprint(flushed, i), c))); err != nil || r.Name.Coupon != c {
 					t.Errorf("%d: %+v, %v", i, r, err)
 				}
 			})
@@ -296,7 +296,7 @@ func TestReadsAreNotHeldUpByWritesThatWaitForReplicas(t *testing.T) {
 	for i := range maxFlights {
 		trips := g.trips.Load()
 		running.Go(func() {
-			_, err := e.Redeem(e.ctx(), byCoupon("r", domain.CouponID("c"+strconv.Itoa(i))))
+			_, err := e.Redeem(e.ctx(), new(byCoupon("r", domain.CouponID("c"+strconv.Itoa(i)))))
 			if u, ok := errors.AsType[*domain.UnavailableError](err); !ok || !u.OutcomeUnknown {
 				t.Errorf("there is no replica: %v", err)
 			}
@@ -306,7 +306,7 @@ func TestReadsAreNotHeldUpByWritesThatWaitForReplicas(t *testing.T) {
 	within, cancel := context.WithTimeout(e.ctx(), patience)
 	defer cancel()
 	r := byCoupon("", "c0")
-	if v, err := e.Validate(within, r.ValidateRequest); err != nil || !v.Valid() {
+	if v, err := e.Validate(within, &r.ValidateRequest); err != nil || !v.Valid() {
 		t.Errorf("%+v, %v", v, err)
 	}
 	g.open()
@@ -325,7 +325,7 @@ func TestHotCouponDoesNotHoldUpAnother(t *testing.T) {
 	e.held(g, &running, "hot")
 	for i := range 3 * maxBatch {
 		running.Go(func() {
-			if _, err := e.Redeem(e.ctx(), byCoupon("r"+strconv.Itoa(i), "hot")); err != nil {
+			if _, err := e.Redeem(e.ctx(), new(byCoupon("r"+strconv.Itoa(i), "hot"))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -358,7 +358,7 @@ func TestCallerWhoLeavesFreesOnlyHimself(t *testing.T) {
 			continue
 		}
 		left.Go(func() {
-			if r, err := e.Redeem(leaving, byCoupon("leaves"+strconv.Itoa(i), "a")); !errors.Is(err, context.Canceled) {
+			if r, err := e.Redeem(leaving, new(byCoupon("leaves"+strconv.Itoa(i), "a"))); !errors.Is(err, context.Canceled) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
@@ -387,7 +387,7 @@ func TestCallerWhoLeavesDuringTheCallDoesNotEndIt(t *testing.T) {
 	leaving, leave := context.WithCancel(e.ctx())
 	left := make(chan error)
 	go func() {
-		_, err := e.Redeem(leaving, byCoupon("leaves", "a"))
+		_, err := e.Redeem(leaving, new(byCoupon("leaves", "a")))
 		left <- err
 	}()
 	e.awaitWaiting(1)
@@ -428,7 +428,7 @@ func TestFullQueueRefusesAtOnce(t *testing.T) {
 	}
 	refused := func(c domain.CouponID) {
 		t.Helper()
-		_, err := e.Redeem(e.ctx(), byCoupon("too many", c))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("too many", c)))
 		var o *domain.OverloadedError
 		if !errors.As(err, &o) || o.RetryAfter <= 0 {
 			t.Errorf("%s: %v", c, err)
@@ -490,7 +490,7 @@ func TestConnectionLostDuringABatchLeavesOneEffectEach(t *testing.T) {
 				for i := range n {
 					running.Go(func() {
 						r := byCoupon(fmt.Sprint("cut", cuts, "-", i), name(i))
-						_, err := e.Redeem(e.ctx(), r)
+						_, err := e.Redeem(e.ctx(), &r)
 						var u *domain.UnavailableError
 						if errors.As(err, &u) && u.OutcomeUnknown {
 							unknown.Add(1)

@@ -395,11 +395,11 @@ func (e *env) createCode(p domain.PromotionCode) domain.PromotionCodeView {
 
 func (e *env) redeem(r domain.RedeemRequest) domain.Redemption {
 	e.t.Helper()
-	v, err := e.Redeem(e.ctx(), r)
+	v, err := e.Redeem(e.ctx(), &r)
 	if err != nil {
 		e.t.Fatalf("redeem %s: %v", r.RequestID, err)
 	}
-	return v
+	return *v
 }
 
 func (e *env) deactivate(n domain.PromotionCodeName) domain.PromotionCodeView {

@@ -156,9 +156,9 @@ func (e *env) goesOn() {
 	for i := range 7 {
 		e.redeem(byCode(fmt.Sprint("more ", i), "SAVE", withCustomer(fmt.Sprint("new ", i/2))))
 	}
-	_, err := e.Redeem(e.ctx(), byCode("one more", "SAVE", withCustomer("somebody")))
+	_, err := e.Redeem(e.ctx(), new(byCode("one more", "SAVE", withCustomer("somebody"))))
 	wantReasons(e.t, err, domain.CodeMaxRedemptionsReached)
-	_, err = e.Redeem(e.ctx(), byCoupon("one more", "full", withCustomer("new 0")))
+	_, err = e.Redeem(e.ctx(), new(byCoupon("one more", "full", withCustomer("new 0"))))
 	wantReasons(e.t, err, domain.CustomerMaxRedemptionsReached)
 	var created []domain.PromotionCodeName
 	for i := range 2 {
@@ -173,7 +173,7 @@ func (e *env) goesOn() {
 func (e *env) renewsOn() {
 	e.t.Helper()
 	name := layoutNames["subscribed"]
-	_, err := e.Redeem(e.ctx(), byCoupon("another", "trial", forSubscription("sub"), withOrder(nil)))
+	_, err := e.Redeem(e.ctx(), new(byCoupon("another", "trial", forSubscription("sub"), withOrder(nil))))
 	wantReasons(e.t, err, domain.SubscriptionAlreadyDiscounted)
 	if r := e.renewed("renewal 2", name, invoiceOf("invoice 2", 1_000)); r.Cycle != 3 || r.Discount.TotalAmountMinor != 250 {
 		e.t.Errorf("the next invoice: %+v", r)
@@ -237,17 +237,17 @@ func (e *env) isRead() {
 func (e *env) isReplayed() {
 	e.t.Helper()
 	for name, request := range layoutUses {
-		var r domain.Redemption
+		var r *domain.Redemption
 		var err error
 		switch name {
 		case "released", "committed":
-			r, err = e.Reserve(e.ctx(), reserveFor(time.Minute, request))
+			r, err = e.Reserve(e.ctx(), new(reserveFor(time.Minute, request)))
 		case "expired":
-			r, err = e.Reserve(e.ctx(), reserveFor(time.Hour, request))
+			r, err = e.Reserve(e.ctx(), new(reserveFor(time.Hour, request)))
 		case "held":
-			r, err = e.Reserve(e.ctx(), reserveFor(23*time.Hour, request))
+			r, err = e.Reserve(e.ctx(), new(reserveFor(23*time.Hour, request)))
 		default:
-			r, err = e.Redeem(e.ctx(), request)
+			r, err = e.Redeem(e.ctx(), &request)
 		}
 		if err != nil || r.Name != layoutNames[name] || r.CustomerID != request.Customer.ID || r.EmailHash != request.Customer.EmailHash {
 			e.t.Errorf("%s again: %+v, %v", name, r, err)
@@ -267,7 +267,7 @@ func (e *env) isReplayed() {
 	if _, err := e.CreateCoupon(e.ctx(), domain.CreateCoupon{RequestID: "create full", Coupon: fullCoupon()}); err != nil {
 		e.t.Errorf("creation again: %v", err)
 	}
-	v, err := e.Validate(e.ctx(), byCode("", "save", withCustomer("somebody")).ValidateRequest)
+	v, err := e.Validate(e.ctx(), new(byCode("", "save", withCustomer("somebody")).ValidateRequest))
 	if err != nil || !v.Valid() || v.Discount.TotalAmountMinor != 2_500 {
 		e.t.Errorf("%+v, %v", v, err)
 	}

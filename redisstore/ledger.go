@@ -225,20 +225,20 @@ const (
 )
 
 // Redemption returns a redemption.
-func (s *Store) Redemption(ctx context.Context, name domain.RedemptionName) (domain.Redemption, error) {
+func (s *Store) Redemption(ctx context.Context, name domain.RedemptionName) (*domain.Redemption, error) {
 	notFound := &domain.NotFoundError{Type: domain.RedemptionResource, Name: name.String()}
 	position, ok := name.ID.Position()
 	if !ok {
-		return domain.Redemption{}, notFound
+		return nil, notFound
 	}
 	records, err := s.records(ctx, name.Coupon, position, position)
 	if err != nil {
-		return domain.Redemption{}, err
+		return nil, err
 	}
 	if len(records) == 0 || records[0].Name != name {
-		return domain.Redemption{}, notFound
+		return nil, notFound
 	}
-	return records[0].Effective(s.now()), nil
+	return s.effective(records[0]), nil
 }
 
 // records returns the records from one position of a ledger to another, both

@@ -22,7 +22,7 @@ func TestAListByStateKnowsWhichReservationsHaveExpired(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		e.redeem(byCoupon("redeemed", "a"))
 		for request, ttl := range map[string]time.Duration{"short": time.Second, "long": time.Hour} {
-			if _, err := e.Reserve(e.ctx(), domain.ReserveRequest{RedeemRequest: byCoupon(request, "a"), TTL: ttl}); err != nil {
+			if _, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: byCoupon(request, "a"), TTL: ttl}); err != nil {
 				t.Fatal(err)
 			}
 		}

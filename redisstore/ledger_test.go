@@ -62,7 +62,7 @@ func TestLedgerGoesOnOverItsPages(t *testing.T) {
 				t.Errorf("position %d:\n%s", at+1, diff)
 			}
 			read, err := e.Redemption(e.ctx(), want.Name)
-			if diff := cmp.Diff(want, read); err != nil || diff != "" {
+			if diff := cmp.Diff(&want, read); err != nil || diff != "" {
 				t.Errorf("read: %v\n%s", err, diff)
 			}
 			if diff := cmp.Diff(want, e.redeem(byCoupon(want.RequestID, "a"))); diff != "" {
@@ -169,7 +169,7 @@ func TestFreeTrialIsGrantedWithoutAnOrder(t *testing.T) {
 			c.Discount = domain.Discount{FreeTrial: &domain.FreeTrial{TrialDays: 30}}
 		}))
 		r := byCoupon("r", "a", withOrder(nil))
-		v, err := e.Validate(e.ctx(), r.ValidateRequest)
+		v, err := e.Validate(e.ctx(), &r.ValidateRequest)
 		if err != nil || v.Discount == nil {
 			t.Fatalf("%+v, %v", v, err)
 		}
@@ -195,7 +195,7 @@ func TestAmountsAreExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, v := range map[string]domain.Redemption{"redeemed": made, "again": e.redeem(r), "read": read} {
+			for name, v := range map[string]domain.Redemption{"redeemed": made, "again": e.redeem(r), "read": *read} {
 				if d := v.Discount; d == nil || d.TotalAmountMinor != amount || d.Lines[0].AmountMinor != amount {
 					t.Errorf("%s: %d became %+v", name, amount, d)
 				}
@@ -232,7 +232,7 @@ func TestCountersAndLimitsAreExact(t *testing.T) {
 			if got := []int64{e.coupon(c).Redeemed, e.code(p.Name).Redeemed, uses.OfCoupon, uses.OfPromotionCode}; !cmp.Equal(got, []int64{n + 1, n + 1, n + 1, n + 1}) {
 				t.Errorf("after %d and one more: %d", n, got)
 			}
-			_, err = e.Redeem(e.ctx(), byName("r2", p.Name, withCustomer("alice")))
+			_, err = e.Redeem(e.ctx(), new(byName("r2", p.Name, withCustomer("alice"))))
 			wantReasons(t, err, domain.CouponMaxRedemptionsReached, domain.CodeMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached)
 		}
 	})

@@ -88,13 +88,13 @@ func TestLimitIsReachedAndNotPassed(t *testing.T) {
 				first := e.redeem(limit.request("r"))
 				last := e.redeem(limit.request("rr"))
 				e.unchanged("a refusal", func() {
-					_, err := e.Redeem(e.ctx(), limit.request("rrr"))
+					_, err := e.Redeem(e.ctx(), new(limit.request("rrr")))
 					wantReasons(t, err, limit.reason)
 					var refused *domain.RefusedError
 					if errors.As(err, &refused) && refused.Ineligibilities[0].Limit != 2 {
 						t.Errorf("refused for %+v", refused.Ineligibilities)
 					}
-					v, err := e.Validate(e.ctx(), limit.request("rrr").ValidateRequest)
+					v, err := e.Validate(e.ctx(), new(limit.request("rrr").ValidateRequest))
 					if err != nil || !slices.Equal(reasonsOf(v.Ineligibilities), []domain.Reason{limit.reason}) {
 						t.Errorf("validated: %+v, %v", v, err)
 					}
@@ -133,7 +133,7 @@ func TestP1ManyAtOnceTakeWhatALimitLeaves(t *testing.T) {
 						stores := []*Store{e.Store, e.server()}
 						var won atomic.Int64
 						all(callers, func(i int) {
-							_, err := stores[i%2].Redeem(e.ctx(), limit.request(fmt.Sprintf("%0*d", 1+i%5, i)))
+							_, err := stores[i%2].Redeem(e.ctx(), new(limit.request(fmt.Sprintf("%0*d", 1+i%5, i))))
 							if err == nil {
 								won.Add(1)
 							} else if refused := reasons(e.t, err); !slices.Equal(refused, []domain.Reason{limit.reason}) {
@@ -165,7 +165,7 @@ func TestSeveralCouponsAtOnceKeepTheirLimitsApart(t *testing.T) {
 			if i%2 == 0 {
 				r = byCoupon(strconv.Itoa(i), coupons[k])
 			}
-			if _, err := e.Redeem(e.ctx(), r); err == nil {
+			if _, err := e.Redeem(e.ctx(), &r); err == nil {
 				won[k].Add(1)
 			} else {
 				wantReasons(t, err, domain.CouponMaxRedemptionsReached)
@@ -197,14 +197,14 @@ func TestBothIdentitiesOfACustomerAreCheckedAndCharged(t *testing.T) {
 			"the address, with another one": byCoupon("r8", "a", withCustomer("carol"), withEmail(mail)),
 		} {
 			e.unchanged("a refusal", func() {
-				_, err := e.Redeem(e.ctx(), r)
+				_, err := e.Redeem(e.ctx(), &r)
 				if got := reasons(t, err); !slices.Equal(got, []domain.Reason{domain.CustomerMaxRedemptionsReached}) {
 					t.Errorf("%s: %v", name, err)
 				}
 			})
 		}
 		e.unchanged("a guest where customers are counted", func() {
-			_, err := e.Redeem(e.ctx(), byCode("r9", "X"))
+			_, err := e.Redeem(e.ctx(), new(byCode("r9", "X")))
 			wantReasons(t, err, domain.CustomerRequired)
 		})
 		// Whoever was refused beside alice was not charged.
@@ -228,7 +228,7 @@ func TestUsesAreCountedAlsoWhereNothingIsLimitedYet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = e.Redeem(e.ctx(), byCode("r3", "X", withCustomer("alice")))
+		_, err = e.Redeem(e.ctx(), new(byCode("r3", "X", withCustomer("alice"))))
 		wantReasons(t, err, domain.CustomerMaxRedemptionsReached)
 	})
 }
@@ -239,9 +239,9 @@ func TestAllLimitsReachedAreReported(t *testing.T) {
 		e.createCode(promotionCode("a", "X", codeLimitedTo(1), codeLimitedPerCustomerTo(1)))
 		e.redeem(byCode("r1", "X", withCustomer("alice")))
 		e.unchanged("a refusal", func() {
-			_, err := e.Redeem(e.ctx(), byCode("r2", "X", withCustomer("alice")))
+			_, err := e.Redeem(e.ctx(), new(byCode("r2", "X", withCustomer("alice"))))
 			wantReasons(t, err, domain.CouponMaxRedemptionsReached, domain.CodeMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached)
-			_, err = e.Redeem(e.ctx(), byCode("r2", "X", withCustomer("bob")))
+			_, err = e.Redeem(e.ctx(), new(byCode("r2", "X", withCustomer("bob"))))
 			wantReasons(t, err, domain.CouponMaxRedemptionsReached, domain.CodeMaxRedemptionsReached)
 		})
 	})
@@ -266,14 +266,14 @@ func TestLimitThatChangesCountsWhatWasUsed(t *testing.T) {
 			e.redeem(byCode(strconv.Itoa(i), "X"))
 		}
 		limit(pointer(int64(2)), nil)
-		_, err := e.Redeem(e.ctx(), byCode("r", "X"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "X")))
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 		limit(nil, pointer(int64(3)))
-		_, err = e.Redeem(e.ctx(), byCode("r", "X"))
+		_, err = e.Redeem(e.ctx(), new(byCode("r", "X")))
 		wantReasons(t, err, domain.CodeMaxRedemptionsReached)
 		limit(pointer(int64(4)), pointer(int64(4)))
 		e.redeem(byCode("r", "X"))
-		_, err = e.Redeem(e.ctx(), byCode("r2", "X"))
+		_, err = e.Redeem(e.ctx(), new(byCode("r2", "X")))
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached, domain.CodeMaxRedemptionsReached)
 	})
 }

@@ -81,7 +81,7 @@ func TestStoreThatWasRestoredFromAnOlderBackupIsNotServedFrom(t *testing.T) {
 	beats(t, 3, one.Store, two.Store)
 	older := snapshot(t, server, one.admin)
 	one.clock.Advance(time.Hour)
-	if _, err := one.Redeem(t.Context(), byCoupon("r", "a")); err != nil {
+	if _, err := one.Redeem(t.Context(), new(byCoupon("r", "a"))); err != nil {
 		t.Fatal(err)
 	}
 	beats(t, 3, one.Store)
@@ -96,7 +96,7 @@ func TestStoreThatWasRestoredFromAnOlderBackupIsNotServedFrom(t *testing.T) {
 			t.Errorf("Ping says %v", err)
 		}
 	}
-	if _, err := one.Redeem(t.Context(), byCoupon("again", "a")); !isError[*domain.UnavailableError](err) {
+	if _, err := one.Redeem(t.Context(), new(byCoupon("again", "a"))); !isError[*domain.UnavailableError](err) {
 		t.Errorf("redeemed a second time: %v", err)
 	}
 	log := one.log.String()
@@ -118,7 +118,7 @@ func TestStoreThatWasRestoredFromAnOlderBackupIsNotServedFrom(t *testing.T) {
 	if err := one.Ping(t.Context()); err != nil {
 		t.Errorf("restored, Ping says %v", err)
 	}
-	if _, err := one.Redeem(t.Context(), byCoupon("r", "a")); err != nil {
+	if _, err := one.Redeem(t.Context(), new(byCoupon("r", "a"))); err != nil {
 		t.Error(err)
 	}
 	if _, err := openOn(t, server, prefix, Options{Memory: memory}); err != nil {

@@ -68,27 +68,35 @@ func carryOut(ctx context.Context, s *Store, command domain.Command) domain.Resu
 	case domain.PromotionCodeQuery:
 		return allPages(&c.Page, func() (domain.Listing[domain.PromotionCodeView], error) { return s.PromotionCodes(ctx, c) })
 	case domain.ValidateRequest:
-		return resultOf(s.Validate(ctx, c))
+		return resultAt(s.Validate(ctx, &c))
 	case domain.RedeemRequest:
-		return resultOf(s.Redeem(ctx, c))
+		return resultAt(s.Redeem(ctx, &c))
 	case domain.ReserveRequest:
-		return resultOf(s.Reserve(ctx, c))
+		return resultAt(s.Reserve(ctx, &c))
 	case domain.CommitRedemption:
-		return resultOf(s.Commit(ctx, c))
+		return resultAt(s.Commit(ctx, c))
 	case domain.ReleaseRedemption:
-		return resultOf(s.Release(ctx, c))
+		return resultAt(s.Release(ctx, c))
 	case domain.VoidRedemption:
-		return resultOf(s.Void(ctx, c))
+		return resultAt(s.Void(ctx, c))
 	case domain.ApplyRenewal:
 		return resultOf(s.ApplyRenewal(ctx, c))
 	case domain.EndDiscount:
-		return resultOf(s.EndDiscount(ctx, c))
+		return resultAt(s.EndDiscount(ctx, c))
 	case domain.GetRedemption:
-		return resultOf(s.Redemption(ctx, c.Name))
+		return resultAt(s.Redemption(ctx, c.Name))
 	case domain.RedemptionQuery:
 		return allPages(&c.Page, func() (domain.Listing[domain.Redemption], error) { return s.Redemptions(ctx, c) })
 	}
 	panic("no store carries out a " + reflect.TypeOf(command).String())
+}
+
+// resultAt is resultOf for what is returned as a pointer.
+func resultAt[T any](value *T, err error) domain.Result {
+	if err != nil {
+		return domain.Result{Err: err}
+	}
+	return domain.Result{Value: *value}
 }
 
 func resultOf[T any](value T, err error) domain.Result {

@@ -53,8 +53,8 @@ func TestUnknownPromotionCodeIsNotFound(t *testing.T) {
 			_, deactivate := e.DeactivatePromotionCode(e.ctx(), domain.DeactivatePromotionCode{Name: name})
 			_, remove := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{Name: name})
 			_, update := e.UpdatePromotionCode(e.ctx(), domain.UpdatePromotionCode{Name: name})
-			_, redeem := e.Redeem(e.ctx(), byName("r", name))
-			_, validate := e.Validate(e.ctx(), byName("r", name).ValidateRequest)
+			_, redeem := e.Redeem(e.ctx(), new(byName("r", name)))
+			_, validate := e.Validate(e.ctx(), new(byName("r", name).ValidateRequest))
 			for what, err := range map[string]error{
 				"get": get, "activate": activate, "deactivate": deactivate, "delete": remove, "update": update, "redeem": redeem, "validate": validate,
 			} {
@@ -262,7 +262,7 @@ func TestInactivePromotionCodeComesBackUnlessItsCodeIsTaken(t *testing.T) {
 		if off.State != domain.PromotionInactive || off.Status != domain.StatusInactive || off.Version <= first.Version {
 			t.Fatalf("deactivated: %+v", off)
 		}
-		_, err := e.Redeem(e.ctx(), byCode("r", "NEWUSER"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "NEWUSER")))
 		wantReasons(t, err, domain.CodeInactive)
 		on, err := e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{Name: first.Name})
 		if err != nil || on.State != domain.PromotionActive || on.Version <= off.Version {
@@ -321,7 +321,7 @@ func TestDeletedPromotionCodeIsGoneForGoodAndItsCodeIsFree(t *testing.T) {
 				}
 			}
 			for _, r := range []domain.RedeemRequest{byCode("r", "X"), byName("r", p.Name)} {
-				_, err := e.Redeem(e.ctx(), r)
+				_, err := e.Redeem(e.ctx(), &r)
 				wantReasons(t, err, domain.CodeInactive)
 			}
 		})
@@ -414,7 +414,7 @@ func TestBoundCodesOfOneFormAreLimited(t *testing.T) {
 		if left := e.listCodes(domain.PromotionCodeQuery{Coupon: "a", Page: domain.Page{Size: 10}}); len(left) != 1 {
 			t.Errorf("a refused creation left %+v", left)
 		}
-		_, err = e.Redeem(e.ctx(), byCode("r", "VIP", withCustomer("bob")))
+		_, err = e.Redeem(e.ctx(), new(byCode("r", "VIP", withCustomer("bob"))))
 		wantReasons(t, err, domain.CustomerMismatch)
 		e.deactivate(alice.Name)
 		e.createCode(promotionCode("a", "VIP", boundToID("alice"))) // she had it before

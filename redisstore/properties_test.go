@@ -60,13 +60,13 @@ func TestP1NoLimitIsPassedAtAnyInstantThatCanBeObserved(t *testing.T) {
 func (e *env) useAndGiveBack(s *Store, id string, source domain.Source, way int) error {
 	use := redeemRequest("r"+id, source, nil)
 	if way%2 == 0 {
-		r, err := s.Redeem(e.ctx(), use)
+		r, err := s.Redeem(e.ctx(), &use)
 		if err == nil {
 			_, err = s.Void(e.ctx(), domain.VoidRedemption{RequestID: "v" + id, Name: r.Name})
 		}
 		return err
 	}
-	r, err := s.Reserve(e.ctx(), reserveFor(time.Second, use))
+	r, err := s.Reserve(e.ctx(), new(reserveFor(time.Second, use)))
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,9 @@ func TestP2AllLimitsAreTakenTogetherOrNone(t *testing.T) {
 				e.recount("a")
 
 				e.unchanged("what finds no room", func() {
-					_, err := e.Redeem(e.ctx(), use("late"))
+					_, err := e.Redeem(e.ctx(), new(use("late")))
 					wantReasons(t, err, last.reason)
-					_, err = e.Reserve(e.ctx(), reserveFor(time.Hour, use("late")))
+					_, err = e.Reserve(e.ctx(), new(reserveFor(time.Hour, use("late"))))
 					wantReasons(t, err, last.reason)
 					_, err = e.commit(held.Name, "c", nil)
 					wantReasons(t, err, last.reason)

@@ -16,8 +16,8 @@ func TestRequestThatIsRedeemedElsewhereMeanwhileIsFound(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a", limitedTo(1)))
 		request := byCoupon("r", "a")
-		var first domain.Redemption
-		e.before(redeem, 1, func(other *Store) { first = must[domain.Redemption](t)(other.Redeem(e.ctx(), request)) })
+		var first *domain.Redemption
+		e.before(redeem, 1, func(other *Store) { first = must[*domain.Redemption](t)(other.Redeem(e.ctx(), &request)) })
 		if second := e.redeem(request); second.Name != first.Name {
 			t.Errorf("%s and %s", first.Name, second.Name)
 		}
@@ -160,7 +160,7 @@ func TestCouponThatIsLostIsNotFound(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a"))
 		e.before(redeem, 1, func(*Store) { e.admin.Del(e.ctx(), e.keys.head("a")) })
-		if _, err := e.Redeem(e.ctx(), byCoupon("r", "a")); !isError[*domain.NotFoundError](err) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("r", "a"))); !isError[*domain.NotFoundError](err) {
 			t.Errorf("got %v", err)
 		}
 		if n := e.admin.Exists(e.ctx(), e.keys.head("a")).Val(); n != 0 {
@@ -196,15 +196,15 @@ func TestRequestIDThatIsRedeemedWithOtherwiseMeanwhileIsRefused(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		made := e.redeem(byCoupon("first", "a"))
 		e.before(redeem, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: made.Name}))
+			must[*domain.Redemption](t)(other.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: made.Name}))
 		})
-		if _, err := e.Redeem(e.ctx(), byCoupon("v", "a")); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("v", "a"))); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("the id of a void: %v", err)
 		}
 		e.before(redeem, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a", withCustomer("bob"))))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("r", "a", withCustomer("bob")))))
 		})
-		if _, err := e.Redeem(e.ctx(), byCoupon("r", "a")); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("r", "a"))); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -98,7 +98,7 @@ func TestCouponThatIsUsedUpUnderACreationRefusesIt(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a", limitedTo(1)))
 		e.before(promotionCreate, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a")))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("r", "a"))))
 		})
 		_, err := e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{PromotionCode: promotionCode("a", "X")})
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
@@ -111,7 +111,7 @@ func TestCouponThatIsUsedUpUnderAnActivationRefusesIt(t *testing.T) {
 		p := e.createCode(promotionCode("a", "X"))
 		e.deactivate(p.Name)
 		e.before(promotionPend, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a")))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("r", "a"))))
 		})
 		_, err := e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{Name: p.Name})
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
@@ -227,7 +227,7 @@ func TestPromotionCodeThatIsUsedUpBeforeItsLastStepIsNotActivated(t *testing.T) 
 		old := e.createCode(promotionCode("a", "X")).Name
 		off := e.createCode(promotionCode("a", "Y")).Name
 		e.deactivate(off)
-		useUp := func(other *Store) { must[domain.Redemption](t)(other.Redeem(e.ctx(), byName("last", old))) }
+		useUp := func(other *Store) { must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byName("last", old)))) }
 		e.redeem(byName("first", old))
 
 		create := domain.CreatePromotionCode{RequestID: "r", PromotionCode: promotionCode("a", "X")}
@@ -238,9 +238,9 @@ func TestPromotionCodeThatIsUsedUpBeforeItsLastStepIsNotActivated(t *testing.T) 
 			t.Errorf("%d promotion codes", len(made))
 		}
 
-		must[domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: e.redemptions("a")[1].Name}))
+		must[*domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v", Name: e.redemptions("a")[1].Name}))
 		e.before(promotionActivate, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("again", "a")))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("again", "a"))))
 		})
 		_, err = e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{Name: off})
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
@@ -248,7 +248,7 @@ func TestPromotionCodeThatIsUsedUpBeforeItsLastStepIsNotActivated(t *testing.T) 
 			t.Errorf("it is %+v", v)
 		}
 
-		must[domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v2", Name: e.redemptions("a")[0].Name}))
+		must[*domain.Redemption](t)(e.Void(e.ctx(), domain.VoidRedemption{RequestID: "v2", Name: e.redemptions("a")[0].Name}))
 		if v := must[domain.PromotionCodeView](t)(e.CreatePromotionCode(e.ctx(), create)); v.State != domain.PromotionActive {
 			t.Errorf("with the id of what was refused: %+v", v)
 		}
@@ -263,9 +263,9 @@ func TestRedemptionByACodeThatIsUsedUpBeforeItsLastStepIsRefused(t *testing.T) {
 			return err
 		})
 		e.before(promotionActivate, 1, func(other *Store) {
-			must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("last", "a")))
+			must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("last", "a"))))
 		})
-		_, err := e.Redeem(e.ctx(), byCode("r", "X"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "X")))
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 	})
 }
@@ -317,7 +317,7 @@ func TestDeactivationThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
 		if v := e.deactivate(p.Name); v.State != domain.PromotionInactive {
 			t.Errorf("%+v", v)
 		}
-		_, err := e.Redeem(e.ctx(), byCode("r", "X"))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "X")))
 		wantReasons(t, err, domain.CodeInactive)
 	})
 }
@@ -400,7 +400,7 @@ func TestConfigurationThatAlwaysChangesAbortsARedemption(t *testing.T) {
 		e.before(redeem, attempts+1, func(other *Store) {
 			must[domain.CouponView](t)(other.UpdateCoupon(e.ctx(), domain.UpdateCoupon{ID: "a"}))
 		})
-		_, err := e.Redeem(e.ctx(), byCode("always", "X"))
+		_, err := e.Redeem(e.ctx(), new(byCode("always", "X")))
 		if n := e.coupon("a").Redeemed; !errors.Is(err, domain.ErrAborted) || n != 1 {
 			t.Errorf("%v, and %d were redeemed", err, n)
 		}
@@ -427,7 +427,7 @@ func TestWhatChangesUnderARedemptionDecidesIt(t *testing.T) {
 			}))
 		}, []domain.Reason{domain.CouponMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached}},
 		"the last one taken": {func(e *env, other *Store, p domain.PromotionCodeName) {
-			must[domain.Redemption](e.t)(other.Redeem(e.ctx(), byName("last", p, withCustomer("alice"))))
+			must[*domain.Redemption](e.t)(other.Redeem(e.ctx(), new(byName("last", p, withCustomer("alice")))))
 		}, []domain.Reason{domain.CodeMaxRedemptionsReached, domain.CustomerMaxRedemptionsReached}},
 	}
 	for name, c := range changes {
@@ -437,7 +437,7 @@ func TestWhatChangesUnderARedemptionDecidesIt(t *testing.T) {
 				p := e.createCode(promotionCode("a", "X", codeLimitedTo(2), codeLimitedPerCustomerTo(2)))
 				e.redeem(byCode("first", "X", withCustomer("alice")))
 				e.before(redeem, 1, func(other *Store) { c.change(e, other, p.Name) })
-				_, err := e.Redeem(e.ctx(), byCode("r", "X", withCustomer("alice")))
+				_, err := e.Redeem(e.ctx(), new(byCode("r", "X", withCustomer("alice"))))
 				wantReasons(t, err, c.want...)
 			})
 		})

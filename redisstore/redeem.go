@@ -18,83 +18,104 @@ import (
 // id. It fails with a RefusedError when a rule or a limit says no, with
 // ErrRequestIDReused when the id belongs to another request, and with ErrAborted
 // when the configuration kept changing meanwhile; in each case nothing was taken.
-func (s *Store) Redeem(ctx context.Context, r domain.RedeemRequest) (domain.Redemption, error) {
-	return s.takeUse(ctx, use{RedeemRequest: r, fingerprint: r.Fingerprint()})
+func (s *Store) Redeem(ctx context.Context, r *domain.RedeemRequest) (*domain.Redemption, error) {
+	return s.takeUse(ctx, &use{RedeemRequest: r, fingerprint: r.Fingerprint()})
 }
 
 // Reserve takes one use as Redeem does and keeps it for a time, until it is
 // committed or released.
-func (s *Store) Reserve(ctx context.Context, r domain.ReserveRequest) (domain.Redemption, error) {
-	return s.takeUse(ctx, use{RedeemRequest: r.RedeemRequest, fingerprint: r.Fingerprint(), ttl: r.TTL})
+func (s *Store) Reserve(ctx context.Context, r *domain.ReserveRequest) (*domain.Redemption, error) {
+	return s.takeUse(ctx, &use{RedeemRequest: &r.RedeemRequest, fingerprint: r.Fingerprint(), ttl: r.TTL})
 }
 
 // use is one use that a request asks for: for good, or for a time.
 type use struct {
-	domain.RedeemRequest
+	*domain.RedeemRequest
 	fingerprint string
 	ttl         time.Duration
 }
 
-func (s *Store) takeUse(ctx context.Context, r use) (domain.Redemption, error) {
-	if done, err := s.takeRecalled(ctx, r); err != nil || done != nil {
-		return s.effective(done), err
+// What a call has on its stack while it waits for its turn is most of what it takes
+// in memory, and to grow that stack is no small part of its work. So what is long is
+// passed as a pointer on the way to submit, and what comes before or after the wait
+// is done in functions of its own.
+
+func (s *Store) takeUse(ctx context.Context, r *use) (*domain.Redemption, error) {
+	done, err := s.takeRecalled(ctx, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case done != nil:
+		return s.effective(done), nil
+	default:
+		return s.takeFound(ctx, r)
 	}
+}
+
+// takeFound takes one use by rules that are read.
+func (s *Store) takeFound(ctx context.Context, r *use) (*domain.Redemption, error) {
 	for range attempts {
 		found, err := s.find(ctx, &r.ValidateRequest, r.RequestID)
 		if err != nil {
-			return domain.Redemption{}, err
+			return nil, err
 		}
 		prior, err := s.redeemedBefore(ctx, found, r.RequestID, r.fingerprint)
 		if err != nil {
-			return domain.Redemption{}, err
+			return nil, err
 		}
 		if prior != nil {
 			done, err := confirmed(ctx, s, s.keys.requests(prior.Name.Coupon), requestKey(r.RequestID), s.effective(prior))
 			return s.remainderSent(ctx, found.state, done, err)
 		}
 		if found.state == nil {
-			return domain.Redemption{}, &domain.RefusedError{Ineligibilities: found.refusal}
+			return nil, &domain.RefusedError{Ineligibilities: found.refusal}
 		}
 		unfit := false
 		if found.state.claiming {
 			if unfit, err = s.activateFound(ctx, found); err != nil {
-				return domain.Redemption{}, err
+				return nil, err
 			}
 			if !unfit {
 				continue
 			}
 		}
 		done, err := s.evaluateAndTake(ctx, r, found.state, unfit)
-		if err != nil || done != nil {
-			return s.remainderSent(ctx, found.state, s.effective(done), err)
+		if err != nil {
+			return nil, err
+		}
+		if done != nil {
+			return s.remainderSent(ctx, found.state, s.effective(done), nil)
 		}
 	}
-	return domain.Redemption{}, domain.ErrAborted
+	return nil, domain.ErrAborted
 }
 
 // takeRecalled takes one use by rules that are remembered. It returns nil and no
 // error when they do not decide: none are, they say no, they are not what the script
 // finds, or the request was redeemed where its code led before. Then everything is to
 // be read.
-func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, error) {
+func (s *Store) takeRecalled(ctx context.Context, r *use) (*domain.Redemption, error) {
 	known, ok := s.rules.recallFor(&r.ValidateRequest)
 	if !ok {
 		return nil, nil
 	}
 	snapshot := known.snapshot()
-	e := domain.Evaluate(snapshot, &r.ValidateRequest, s.now())
-	if !e.Valid() {
+	redemption := s.evaluated(r, snapshot)
+	if redemption == nil {
 		return nil, nil
 	}
 	// The script itself knows whether the request was redeemed with the coupon that
 	// its code leads to now.
-	prior, err := s.redeemedBefore(ctx, found{former: known.former}, r.RequestID, r.fingerprint)
-	if err != nil || prior != nil {
-		return nil, err
+	if len(known.former) > 0 {
+		prior, err := s.redeemedBefore(ctx, found{former: known.former}, r.RequestID, r.fingerprint)
+		if err != nil || prior != nil {
+			return nil, err
+		}
 	}
-	redemption := newRedemption(r, snapshot, &e)
 	done, err := s.take(ctx, redemption, snapshot, "")
 	switch {
+	case err == nil:
+		return done, nil
 	case outcomeUnknown(err):
 		// That the rules are stale is told by an answer, and this one was lost.
 		s.rules.coupons.remove(snapshot.Coupon.ID)
@@ -105,7 +126,16 @@ func (s *Store) takeRecalled(ctx context.Context, r use) (*domain.Redemption, er
 	case len(redemption.Periods) > 1 && refusedFor(err, domain.PeriodLimitReached):
 		return nil, nil // which of the periods it is, the counts tell
 	}
-	return done, err
+	return nil, err
+}
+
+// evaluated returns what a request is to become, or nil when rules say no.
+func (s *Store) evaluated(r *use, snapshot *domain.Snapshot) *domain.Redemption {
+	e := domain.Evaluate(snapshot, &r.ValidateRequest, s.now())
+	if !e.Valid() {
+		return nil
+	}
+	return newRedemption(r, snapshot, &e)
 }
 
 func outcomeUnknown(err error) bool {
@@ -121,7 +151,7 @@ func refusedFor(err error, reason domain.Reason) bool {
 // evaluateAndTake takes one use of what was read, unless its code has become unfit
 // since. It returns nil and no error when what was read is no longer how things are,
 // or a subscription is being claimed by another request.
-func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state, unfit bool) (*domain.Redemption, error) {
+func (s *Store) evaluateAndTake(ctx context.Context, r *use, st *state, unfit bool) (*domain.Redemption, error) {
 	var sub *subscription
 	self := subscriber(st.Coupon.ID, r.RequestID)
 	if r.SubscriptionID != "" && st.Coupon.Discount.GiftCards == nil {
@@ -159,12 +189,10 @@ func (s *Store) evaluateAndTake(ctx context.Context, r use, st *state, unfit boo
 	return done, begun(err)
 }
 
-// effective returns a redemption as it is at this moment; nil is none.
-func (s *Store) effective(r *domain.Redemption) domain.Redemption {
-	if r == nil {
-		return domain.Redemption{}
-	}
-	return r.Effective(s.now())
+// effective makes a redemption, which is nobody else's, as it is at this moment.
+func (s *Store) effective(r *domain.Redemption) *domain.Redemption {
+	r.State = r.StateAt(s.now())
+	return r
 }
 
 // found is what a source leads to.
@@ -280,7 +308,7 @@ func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err err
 }
 
 // newRedemption is what a request that was found eligible is to become.
-func newRedemption(r use, s *domain.Snapshot, e *domain.Evaluation) *domain.Redemption {
+func newRedemption(r *use, s *domain.Snapshot, e *domain.Evaluation) *domain.Redemption {
 	out := &domain.Redemption{
 		Name:          domain.RedemptionName{Coupon: s.Coupon.ID},
 		PromotionCode: e.PromotionCode,
@@ -391,24 +419,21 @@ func useArgs(r *domain.Redemption, claim, text string) []any {
 // take runs the script for one use, with the claim to its subscription if any. It
 // returns nil and no error when the versions evaluated are no longer the current ones.
 func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domain.Snapshot, claim string) (*domain.Redemption, error) {
-	coupon := r.Name.Coupon
 	text := recordText(r)
-	outcome, value, err := s.decide(ctx, redeemBatch, coupon, useArgs(r, claim, text)...)
+	outcome, value, err := s.decide(ctx, redeemBatch, r.Name.Coupon, useArgs(r, claim, text)...)
 	if err != nil {
 		return nil, err
 	}
+	return s.taken(r, evaluated, text, outcome, value)
+}
+
+// taken returns what the script has decided about one use with a record of that text.
+func (s *Store) taken(r *domain.Redemption, evaluated *domain.Snapshot, text, outcome, value string) (*domain.Redemption, error) {
+	coupon := r.Name.Coupon
 	var n numbers
 	switch outcome {
 	case "redeemed":
-		position, granted, less := strings.Cut(value, " ")
-		at := n.parse(position)
-		if less { // than was asked for, as a gift card covers
-			text = granted + text[strings.IndexByte(text, '\t'):]
-		}
-		if n.err != nil {
-			return nil, n.err
-		}
-		made, err := parseRecord(coupon, at, string(rune(r.State))+"\t"+text)
+		made, err := recorded(r, text, value)
 		if err == nil && made.State == domain.RedemptionReserved {
 			s.rules.rememberMade(made) // it is going to be committed or released
 		}
@@ -434,6 +459,43 @@ func (s *Store) take(ctx context.Context, r *domain.Redemption, evaluated *domai
 		return nil, nil
 	default:
 		return nil, fmt.Errorf("redisstore: redeem decided %q", outcome)
+	}
+}
+
+// recorded returns a redemption as its record, whose text is given, has it. The value
+// is what the script says: the position of the record and, when less was granted than
+// was asked for, as a gift card covers, how much.
+func recorded(r *domain.Redemption, text, value string) (*domain.Redemption, error) {
+	var n numbers
+	position, granted, less := strings.Cut(value, " ")
+	at := n.parse(position)
+	if n.err != nil {
+		return nil, n.err
+	}
+	if less {
+		return parseRecord(r.Name.Coupon, at, string(rune(r.State))+"\t"+granted+text[strings.IndexByte(text, '\t'):])
+	}
+	keepRecorded(r, at)
+	return r, nil
+}
+
+// keepRecorded makes a new redemption what parseRecord would make of its record: with
+// a name, and without what a record has no place for.
+func keepRecorded(r *domain.Redemption, position int64) {
+	r.Name.ID = domain.NewRedemptionID(position, r.RequestID)
+	d := r.Discount
+	if d == nil {
+		return
+	}
+	if d.Currency == "" && d.TrialDays == 0 {
+		r.Discount = nil
+		return
+	}
+	if len(d.Lines) == 0 {
+		d.Lines = nil
+	}
+	for i := range d.Lines {
+		d.Lines[i].Units = nil
 	}
 }
 

@@ -23,7 +23,7 @@ func TestRedemptionIsWhatWasEvaluated(t *testing.T) {
 		p := e.createCode(promotionCode("a", "SPRING"))
 		r := byCode("r", " spring", withCustomer("alice"), withEmail("alice-alice-alic"))
 		r.Order.Lines = append(r.Order.Lines, domain.OrderLine{ID: "second", ProductID: "p2", UnitAmountMinor: 333, Quantity: 3})
-		evaluated, err := e.Validate(e.ctx(), r.ValidateRequest)
+		evaluated, err := e.Validate(e.ctx(), &r.ValidateRequest)
 		if err != nil || !evaluated.Valid() {
 			t.Fatalf("%+v, %v", evaluated, err)
 		}
@@ -45,7 +45,7 @@ func TestRedemptionIsWhatWasEvaluated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, v := range map[string]domain.Redemption{"redeemed": got, "again": e.redeem(r), "read": read, "listed": e.redemptions("a")[0]} {
+		for name, v := range map[string]domain.Redemption{"redeemed": got, "again": e.redeem(r), "read": *read, "listed": e.redemptions("a")[0]} {
 			if diff := cmp.Diff(want, v); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
@@ -87,10 +87,10 @@ func TestP3RedeemHasOneEffectPerRequestID(t *testing.T) {
 		e.createCoupon(percentOff("a", limitedTo(1)))
 		e.createCode(promotionCode("a", "X"))
 		stores := []*Store{e.Store, e.server()}
-		answers := make([]domain.Redemption, e.crowd(200))
+		answers := make([]*domain.Redemption, e.crowd(200))
 		all(len(answers), func(i int) {
 			var err error
-			if answers[i], err = stores[i%2].Redeem(e.ctx(), byCode("r", []string{"X", "x"}[i%2])); err != nil {
+			if answers[i], err = stores[i%2].Redeem(e.ctx(), new(byCode("r", []string{"X", "x"}[i%2]))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -133,13 +133,13 @@ func TestP4RequestIDIsNotUsedForAnotherRedemption(t *testing.T) {
 				"another quantity":  order(func(o *domain.Order) { o.Lines[0].Quantity++ }),
 				"more for shipping": order(func(o *domain.Order) { o.ShippingAmountMinor = 1 }),
 			} {
-				if v, err := e.Redeem(e.ctx(), r); !errors.Is(err, domain.ErrRequestIDReused) {
+				if v, err := e.Redeem(e.ctx(), &r); !errors.Is(err, domain.ErrRequestIDReused) {
 					t.Errorf("%s: %+v, %v", name, v, err)
 				}
 			}
 			derived := same
 			derived.Customer.HasPriorTransactions = true
-			if _, err := e.Redeem(e.ctx(), derived); err != nil {
+			if _, err := e.Redeem(e.ctx(), &derived); err != nil {
 				t.Errorf("a fact that is derived anew: %v", err)
 			}
 		})
@@ -155,7 +155,7 @@ func TestP4ReusedRequestIDAtOnceServesOneRequest(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		var won atomic.Int32
 		all(e.crowd(100), func(i int) {
-			_, err := e.Redeem(e.ctx(), byCoupon("r", "a", withCustomer(strconv.Itoa(i))))
+			_, err := e.Redeem(e.ctx(), new(byCoupon("r", "a", withCustomer(strconv.Itoa(i)))))
 			switch {
 			case err == nil:
 				won.Add(1)
@@ -188,7 +188,7 @@ func TestRetryFindsItsRedemptionAfterTheCodeChangedHands(t *testing.T) {
 		for i, hand := range hands {
 			holder = e.createCode(promotionCode(hand.coupon, "X", hand.bind))
 			if i == 0 {
-				_, err := e.Redeem(e.ctx(), request(0))
+				_, err := e.Redeem(e.ctx(), new(request(0)))
 				wantReasons(t, err, domain.CustomerMismatch)
 			} else {
 				made = append(made, e.redeem(request(i)))
@@ -206,7 +206,7 @@ func TestRetryFindsItsRedemptionAfterTheCodeChangedHands(t *testing.T) {
 		// An id that was used with the code's present coupon for another request is
 		// refused there, and one that was used only elsewhere is not.
 		other := byCode("r4", "X", withCustomer("bob"))
-		if _, err := e.Redeem(e.ctx(), other); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), &other); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("used in this coupon: %v", err)
 		}
 		if r := e.redeem(byCode("r1", "X", withCustomer("bob"))); r.Name.Coupon != "c" {
@@ -261,7 +261,7 @@ func TestRetryFindsItsRedemptionWhateverHasEnded(t *testing.T) {
 				if diff := cmp.Diff(want, e.redeem(r)); diff != "" {
 					t.Error(diff)
 				}
-				if _, err := e.Redeem(e.ctx(), byCode("new", "X")); !isError[*domain.RefusedError](err) {
+				if _, err := e.Redeem(e.ctx(), new(byCode("new", "X"))); !isError[*domain.RefusedError](err) {
 					t.Errorf("a new request: %v", err)
 				}
 			})
@@ -278,14 +278,14 @@ func TestRefusalForARuleWritesNothing(t *testing.T) {
 		e.unchanged("a refusal", func() {
 			r := byCode("r", "X", withCustomer("alice"))
 			r.Customer.HasPriorTransactions = true
-			_, err := e.Redeem(e.ctx(), r)
+			_, err := e.Redeem(e.ctx(), &r)
 			got := reasons(t, err)
 			slices.Sort(got)
 			want := []domain.Reason{domain.NotYetActive, domain.NotFirstTransaction, domain.MinimumAmountNotMet}
 			if !slices.Equal(got, want) {
 				t.Errorf("refused for %v", err)
 			}
-			v, err := e.Validate(e.ctx(), r.ValidateRequest)
+			v, err := e.Validate(e.ctx(), &r.ValidateRequest)
 			if gotToo := reasonsOf(v.Ineligibilities); err != nil || len(gotToo) != len(want) {
 				t.Errorf("validated: %v, %v", gotToo, err)
 			}
@@ -334,9 +334,9 @@ func TestFault14NothingIsRedeemedAfterADeactivationIsAcknowledged(t *testing.T) 
 						before := ended.Load()
 						r, err := byCode(fmt.Sprint(i, "-", k), "X"), error(nil)
 						if i%3 == 0 {
-							_, err = other.Reserve(e.ctx(), reserveFor(time.Hour, r))
+							_, err = other.Reserve(e.ctx(), new(reserveFor(time.Hour, r)))
 						} else {
-							_, err = other.Redeem(e.ctx(), r)
+							_, err = other.Redeem(e.ctx(), &r)
 						}
 						if err == nil && before > 0 {
 							late.Add(1)
@@ -363,7 +363,7 @@ func TestHotCouponDoesNotAbortItsOwnCallers(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		e.createCode(promotionCode("a", "X"))
 		all(e.crowd(200), func(i int) {
-			if _, err := e.Redeem(e.ctx(), byCode(strconv.Itoa(i), "X")); err != nil {
+			if _, err := e.Redeem(e.ctx(), new(byCode(strconv.Itoa(i), "X"))); err != nil {
 				t.Error(err)
 			}
 		})

@@ -37,7 +37,7 @@ func (s *Store) ApplyRenewal(ctx context.Context, cmd domain.ApplyRenewal) (doma
 		if err != nil {
 			return domain.Renewal{}, err
 		}
-		renewal, against := domain.EvaluateRenewal(&st.Coupon, &r, &cmd, s.now())
+		renewal, against := domain.EvaluateRenewal(&st.Coupon, r, &cmd, s.now())
 		done, err := s.renewOnce(ctx, &renewal, against, &st.Snapshot)
 		if err != nil || done != nil {
 			return *orZero(done), err

@@ -104,7 +104,7 @@ func TestInvoiceIsAnsweredOnceHoweverOftenItIsAsked(t *testing.T) {
 				}
 			})
 		}
-		if _, err := e.Redeem(e.ctx(), byCoupon("n0", "a")); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("n0", "a"))); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("a redemption by the request of a renewal: %v", err)
 		}
 	})
@@ -256,7 +256,7 @@ func TestEndOfADiscountStopsItForGood(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(percentOff("a", lasting(domain.DurationForever, 0)))
 		r := e.redeem(byCoupon("r", "a", forSubscription("sub"), withOrder(nil)))
-		end := func(request string, n domain.RedemptionName) (domain.Redemption, error) {
+		end := func(request string, n domain.RedemptionName) (*domain.Redemption, error) {
 			return e.EndDiscount(e.ctx(), domain.EndDiscount{RequestID: request, Name: n})
 		}
 		before := e.renewed("n", r.Name, invoiceOf("i", 1_000))

@@ -14,7 +14,7 @@ import (
 // validate answers a request by code with a coupon, or with the reasons against it.
 func (e *env) validate(code string, change ...func(*domain.RedeemRequest)) (domain.CouponID, []domain.Reason) {
 	e.t.Helper()
-	v, err := e.Validate(e.ctx(), byCode("", code, change...).ValidateRequest)
+	v, err := e.Validate(e.ctx(), new(byCode("", code, change...).ValidateRequest))
 	if err != nil {
 		e.t.Fatalf("validate %q: %v", code, err)
 	}
@@ -29,7 +29,7 @@ func (e *env) leadsTo(code string, coupon domain.CouponID, want []domain.Reason,
 	if got != coupon || !slices.Equal(against, want) {
 		e.t.Errorf("%q leads to %q, %v, want %q, %v", code, got, against, coupon, want)
 	}
-	r, err := e.Redeem(e.ctx(), byCode(newID(), code, change...))
+	r, err := e.Redeem(e.ctx(), new(byCode(newID(), code, change...)))
 	switch {
 	case err == nil && len(want) == 0 && r.Name.Coupon == coupon:
 	case err == nil:
@@ -79,9 +79,9 @@ func TestBoundCodeIsForItsCustomer(t *testing.T) {
 		e.leadsTo("X", "", []domain.Reason{domain.CustomerMismatch}, withCustomer("bob"), withEmail(otherMail))
 
 		// By name there is nothing to look up.
-		_, err := e.Redeem(e.ctx(), byName("r", byID.Name))
+		_, err := e.Redeem(e.ctx(), new(byName("r", byID.Name)))
 		wantReasons(t, err, domain.CustomerRequired)
-		_, err = e.Redeem(e.ctx(), byName("r", byMail.Name, withCustomer("alice"), withEmail(otherMail)))
+		_, err = e.Redeem(e.ctx(), new(byName("r", byMail.Name, withCustomer("alice"), withEmail(otherMail))))
 		wantReasons(t, err, domain.CustomerMismatch)
 	})
 }
@@ -134,7 +134,7 @@ func TestValidateWritesNothing(t *testing.T) {
 			for _, r := range []domain.RedeemRequest{
 				byCode("r", "X", withCustomer("alice")), byCode("r", "NOTHING"), byName("r", p.Name), byCoupon("r", "a", withOrder(nil)),
 			} {
-				v, err := e.Validate(e.ctx(), r.ValidateRequest)
+				v, err := e.Validate(e.ctx(), &r.ValidateRequest)
 				if err != nil || !v.AsOf.Equal(epoch) || (v.Discount != nil) != (v.Valid() && r.Order != nil) {
 					t.Errorf("%+v, %v", v, err)
 				}

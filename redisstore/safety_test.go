@@ -44,14 +44,14 @@ func openOnceReplicated(t *testing.T, master *privateredis.Server, n int) *onSer
 func waitingCalls(e *env) map[string]func(context.Context) error {
 	name := e.createCode(promotionCode("a", "Y")).Name
 	off := e.createCode(promotionCode("a", "Z")).Name
-	hold, err := e.Reserve(e.ctx(), domain.ReserveRequest{RedeemRequest: byCoupon("hold", "a"), TTL: time.Hour})
+	hold, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: byCoupon("hold", "a"), TTL: time.Hour})
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	return map[string]func(context.Context) error{
-		"redeem": func(ctx context.Context) error { _, err := e.Redeem(ctx, byCode("1", "X")); return err },
+		"redeem": func(ctx context.Context) error { _, err := e.Redeem(ctx, new(byCode("1", "X"))); return err },
 		"reserve": func(ctx context.Context) error {
-			_, err := e.Reserve(ctx, domain.ReserveRequest{RedeemRequest: byCoupon("2", "a"), TTL: time.Hour})
+			_, err := e.Reserve(ctx, &domain.ReserveRequest{RedeemRequest: byCoupon("2", "a"), TTL: time.Hour})
 			return err
 		},
 		"commit": func(ctx context.Context) error {
@@ -243,16 +243,16 @@ func TestConnectionLostWhileWaitingIsTriedAgain(t *testing.T) {
 	loadScripts(t, e.admin)
 	isWait := func(args [][]byte) bool { return strings.EqualFold(string(args[0]), "wait") }
 	link.CutReplies(1, isWait)
-	if _, err := e.Redeem(e.ctx(), byCoupon("r", "a")); err != nil || link.Cuts() != 1 {
+	if _, err := e.Redeem(e.ctx(), new(byCoupon("r", "a"))); err != nil || link.Cuts() != 1 {
 		t.Errorf("after %d cuts: %v", link.Cuts(), err)
 	}
 	link.CutReplies(1<<30, isWait)
-	_, err = e.Redeem(e.ctx(), byCoupon("other", "a"))
+	_, err = e.Redeem(e.ctx(), new(byCoupon("other", "a")))
 	if u, ok := errors.AsType[*domain.UnavailableError](err); !ok || !u.OutcomeUnknown {
 		t.Errorf("without an answer: %v", err)
 	}
 	link.Heal()
-	if _, err := e.Redeem(e.ctx(), byCoupon("other", "a")); err != nil {
+	if _, err := e.Redeem(e.ctx(), new(byCoupon("other", "a"))); err != nil {
 		t.Error(err)
 	}
 	if n := e.coupon("a").Redeemed; n != 2 {
@@ -262,7 +262,7 @@ func TestConnectionLostWhileWaitingIsTriedAgain(t *testing.T) {
 	if err := e.admin.ScriptFlush(e.ctx()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Redeem(e.ctx(), byCoupon("flushed", "a")); err != nil {
+	if _, err := e.Redeem(e.ctx(), new(byCoupon("flushed", "a"))); err != nil {
 		t.Error(err)
 	}
 	if n := e.coupon("a").Redeemed; n != 3 {

@@ -16,7 +16,7 @@ import (
 // Commit turns a reservation into a redemption, for the amount given or all that
 // was reserved. One that has expired takes its capacity again if there is room,
 // else it fails with a RefusedError.
-func (s *Store) Commit(ctx context.Context, cmd domain.CommitRedemption) (domain.Redemption, error) {
+func (s *Store) Commit(ctx context.Context, cmd domain.CommitRedemption) (*domain.Redemption, error) {
 	return s.settleOne(ctx, settlement{
 		kind: "C", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
 		amount: cmd.Amount, note: noteCommitted,
@@ -25,14 +25,14 @@ func (s *Store) Commit(ctx context.Context, cmd domain.CommitRedemption) (domain
 
 // Release gives a reservation back. One that was released or has expired already
 // is returned as it is.
-func (s *Store) Release(ctx context.Context, cmd domain.ReleaseRedemption) (domain.Redemption, error) {
+func (s *Store) Release(ctx context.Context, cmd domain.ReleaseRedemption) (*domain.Redemption, error) {
 	return s.settleOne(ctx, settlement{
 		kind: "L", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd), note: noteReleased,
 	})
 }
 
 // Void takes a redemption back, in whole or in part.
-func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (domain.Redemption, error) {
+func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (*domain.Redemption, error) {
 	return s.settleOne(ctx, settlement{
 		kind: "V", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
 		amount: cmd.Amount, note: noteVoided, reason: cmd.Reason,
@@ -42,7 +42,7 @@ func (s *Store) Void(ctx context.Context, cmd domain.VoidRedemption) (domain.Red
 // EndDiscount stops the discount of a redemption's subscription. One that has ended
 // already is returned as it is. Without a subscription it fails with a
 // NoSubscriptionError.
-func (s *Store) EndDiscount(ctx context.Context, cmd domain.EndDiscount) (domain.Redemption, error) {
+func (s *Store) EndDiscount(ctx context.Context, cmd domain.EndDiscount) (*domain.Redemption, error) {
 	return s.settleOne(ctx, settlement{
 		kind: "E", name: cmd.Name, request: cmd.RequestID, fingerprint: domain.Fingerprint(cmd),
 	})
@@ -62,14 +62,14 @@ type settlement struct {
 
 // settleOne carries a settlement out. A refusal is told in the terms of the limits
 // that it was held against; if these have changed meanwhile, it is decided anew.
-func (s *Store) settleOne(ctx context.Context, t settlement) (domain.Redemption, error) {
+func (s *Store) settleOne(ctx context.Context, t settlement) (*domain.Redemption, error) {
 	for range attempts {
 		r, err := s.settleOnce(ctx, t)
 		if !errors.Is(err, errLimitsChanged) {
 			return r, err
 		}
 	}
-	return domain.Redemption{}, domain.ErrAborted
+	return nil, domain.ErrAborted
 }
 
 // errLimitsChanged says that the limits are no longer those that a settlement was
@@ -90,33 +90,33 @@ func (s *Store) settling(ctx context.Context, t settlement) (madeFor, error) {
 	if t.kind == "V" && len(r.Voids) >= maxVoids && !slices.ContainsFunc(r.Voids, func(v domain.Void) bool { return v.RequestID == t.request }) {
 		return madeFor{}, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
 	}
-	s.rules.rememberMade(&r)
-	return newMadeFor(&r), nil
+	s.rules.rememberMade(r)
+	return newMadeFor(r), nil
 }
 
-func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption, error) {
+func (s *Store) settleOnce(ctx context.Context, t settlement) (*domain.Redemption, error) {
 	made, err := s.settling(ctx, t)
 	if err != nil {
-		return domain.Redemption{}, err
+		return nil, err
 	}
 	position, _ := t.name.ID.Position()
 	outcome, value, err := s.decide(ctx, settleBatch, t.name.Coupon,
 		t.kind, requestKey(t.request), t.fingerprint, position, made.request,
 		string(made.who[0]), string(made.who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
 	if err != nil {
-		return domain.Redemption{}, err
+		return nil, err
 	}
 	switch outcome {
 	case "settled", "paid", outcomeReplay, "state":
 		after, err := parseRecord(t.name.Coupon, position, value)
 		if err != nil {
-			return domain.Redemption{}, err
+			return nil, err
 		}
 		if outcome == "state" && t.kind == "E" && after.Subscription == nil {
-			return domain.Redemption{}, &domain.NoSubscriptionError{Name: t.name}
+			return nil, &domain.NoSubscriptionError{Name: t.name}
 		}
 		if outcome == "state" {
-			return domain.Redemption{}, &domain.RedemptionStateError{Name: t.name, State: after.State}
+			return nil, &domain.RedemptionStateError{Name: t.name, State: after.State}
 		}
 		if t.kind == "C" && (outcome == "paid" || outcome == outcomeReplay && after.PromotionCode != "") {
 			st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: after.PromotionCode})
@@ -124,29 +124,29 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (domain.Redemption
 		}
 		return s.effective(after), nil
 	case outcomeReused:
-		return domain.Redemption{}, domain.ErrRequestIDReused
+		return nil, domain.ErrRequestIDReused
 	case "amount":
 		var n numbers
-		return domain.Redemption{}, &domain.AmountExceededError{Name: t.name, LimitMinor: n.parse(value)}
+		return nil, &domain.AmountExceededError{Name: t.name, LimitMinor: n.parse(value)}
 	case "unknown":
 		s.rules.forgetMade(t.name)
-		return domain.Redemption{}, &domain.NotFoundError{Type: domain.RedemptionResource, Name: t.name.String()}
+		return nil, &domain.NotFoundError{Type: domain.RedemptionResource, Name: t.name.String()}
 	case "limit":
 		r, err := s.Redemption(ctx, t.name)
 		if err != nil {
-			return domain.Redemption{}, err
+			return nil, err
 		}
 		st, err := s.read(ctx, subject{coupon: t.name.Coupon, code: r.PromotionCode})
 		if err != nil {
-			return domain.Redemption{}, err
+			return nil, err
 		}
 		if !st.hasVersions(value) {
-			return domain.Redemption{}, errLimitsChanged
+			return nil, errLimitsChanged
 		}
-		against := limitsReached(value, &st.Snapshot, currencyOf(&r), r.PeriodLimitReached, s.now())
-		return domain.Redemption{}, &domain.RefusedError{Ineligibilities: against}
+		against := limitsReached(value, &st.Snapshot, currencyOf(r), r.PeriodLimitReached, s.now())
+		return nil, &domain.RefusedError{Ineligibilities: against}
 	default:
-		return domain.Redemption{}, fmt.Errorf("redisstore: settle decided %q", outcome)
+		return nil, fmt.Errorf("redisstore: settle decided %q", outcome)
 	}
 }
 

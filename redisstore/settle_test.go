@@ -21,34 +21,37 @@ func reserveFor(ttl time.Duration, r domain.RedeemRequest) domain.ReserveRequest
 
 func (e *env) reserve(ttl time.Duration, r domain.RedeemRequest) domain.Redemption {
 	e.t.Helper()
-	v, err := e.Reserve(e.ctx(), reserveFor(ttl, r))
+	v, err := e.Reserve(e.ctx(), new(reserveFor(ttl, r)))
 	if err != nil {
 		e.t.Fatalf("reserve %s: %v", r.RequestID, err)
 	}
-	return v
+	return *v
 }
 
 // settled fails the test unless something done to a redemption left it in a state.
-func (e *env) settled(want domain.RedemptionState) func(domain.Redemption, error) domain.Redemption {
+func (e *env) settled(want domain.RedemptionState) func(*domain.Redemption, error) domain.Redemption {
 	e.t.Helper()
-	return func(r domain.Redemption, err error) domain.Redemption {
+	return func(r *domain.Redemption, err error) domain.Redemption {
 		e.t.Helper()
-		if err != nil || r.State != want {
-			e.t.Fatalf("%s is %v, %v; want %v", r.Name, r.State, err, want)
+		if err != nil {
+			e.t.Fatalf("%v; want %v", err, want)
 		}
-		return r
+		if r.State != want {
+			e.t.Fatalf("%s is %v; want %v", r.Name, r.State, want)
+		}
+		return *r
 	}
 }
 
-func (e *env) commit(n domain.RedemptionName, request string, amount *int64) (domain.Redemption, error) {
+func (e *env) commit(n domain.RedemptionName, request string, amount *int64) (*domain.Redemption, error) {
 	return e.Commit(e.ctx(), domain.CommitRedemption{RequestID: request, Name: n, Amount: amount})
 }
 
-func (e *env) release(n domain.RedemptionName, request string) (domain.Redemption, error) {
+func (e *env) release(n domain.RedemptionName, request string) (*domain.Redemption, error) {
 	return e.Release(e.ctx(), domain.ReleaseRedemption{RequestID: request, Name: n})
 }
 
-func (e *env) void(n domain.RedemptionName, request string, amount *int64) (domain.Redemption, error) {
+func (e *env) void(n domain.RedemptionName, request string, amount *int64) (*domain.Redemption, error) {
 	return e.Void(e.ctx(), domain.VoidRedemption{RequestID: request, Name: n, Amount: amount, Reason: "refunded"})
 }
 
@@ -73,13 +76,13 @@ func TestReservationHoldsEveryLimitUntilItIsSettled(t *testing.T) {
 		if c := e.code(p.Name); c.Held != 1 || c.Status != domain.StatusActive {
 			t.Errorf("the code holds %d and is %v: reservations do not exhaust", c.Held, c.Status)
 		}
-		_, err := e.Redeem(e.ctx(), byCode("r", "code", withCustomer("bob")))
+		_, err := e.Redeem(e.ctx(), new(byCode("r", "code", withCustomer("bob"))))
 		wantReasons(t, err, domain.FullyReserved)
 		var refused *domain.RefusedError
 		if errors.As(err, &refused) && refused.Ineligibilities[0].RetryAfter != time.Minute {
 			t.Errorf("retry after %v", refused.Ineligibilities[0].RetryAfter)
 		}
-		_, err = e.Redeem(e.ctx(), byCoupon("r", "a", withCustomer("alice")))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("r", "a", withCustomer("alice"))))
 		wantReasons(t, err, domain.CustomerMaxRedemptionsReached)
 
 		e.settled(domain.RedemptionReleased)(e.release(held.Name, "l"))
@@ -109,7 +112,7 @@ func TestCommitTakesAllOrLess(t *testing.T) {
 			t.Errorf("%+v", got.Discount)
 		}
 		read, err := e.Redemption(e.ctx(), part.Name)
-		if diff := cmp.Diff(got, read); diff != "" || err != nil {
+		if diff := cmp.Diff(&got, read); diff != "" || err != nil {
 			t.Errorf("read: %v %s", err, diff)
 		}
 		if spent := e.coupon("a").Spent["EUR"].TotalMinor; spent != 3_500 {
@@ -124,7 +127,7 @@ func TestP7ReservationEndsByTimeAloneAndOnce(t *testing.T) {
 		e.createCoupon(percentOff("a", limitedTo(1)))
 		held := e.reserve(time.Minute, byCoupon("h", "a"))
 		e.clock.Advance(time.Minute - time.Millisecond)
-		_, err := e.Redeem(e.ctx(), byCoupon("r", "a"))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r", "a")))
 		wantReasons(t, err, domain.FullyReserved)
 
 		e.clock.Advance(time.Millisecond)
@@ -184,7 +187,7 @@ func TestP7ManyReservationsThatFallDueTogetherStrandNothing(t *testing.T) {
 		e.counts("a", 0, int64(n))
 		e.clock.Advance(time.Minute)
 		e.redeem(byCoupon("r", "a"))
-		if v, err := e.Validate(e.ctx(), byCode("", "code").ValidateRequest); err != nil || !v.Valid() {
+		if v, err := e.Validate(e.ctx(), new(byCode("", "code").ValidateRequest)); err != nil || !v.Valid() {
 			t.Errorf("%+v, %v", v, err)
 		}
 		e.counts("a", 1, 0)
@@ -286,10 +289,10 @@ func TestP10EveryStateAllowsWhatItShould(t *testing.T) {
 				return e.settled(domain.RedemptionVoided)(r, err)
 			},
 		}
-		does := map[string]func(domain.RedemptionName) (domain.Redemption, error){
-			"commit":  func(n domain.RedemptionName) (domain.Redemption, error) { return e.commit(n, newID(), nil) },
-			"release": func(n domain.RedemptionName) (domain.Redemption, error) { return e.release(n, newID()) },
-			"void":    func(n domain.RedemptionName) (domain.Redemption, error) { return e.void(n, newID(), nil) },
+		does := map[string]func(domain.RedemptionName) (*domain.Redemption, error){
+			"commit":  func(n domain.RedemptionName) (*domain.Redemption, error) { return e.commit(n, newID(), nil) },
+			"release": func(n domain.RedemptionName) (*domain.Redemption, error) { return e.release(n, newID()) },
+			"void":    func(n domain.RedemptionName) (*domain.Redemption, error) { return e.void(n, newID(), nil) },
 		}
 		becomes := map[string]domain.RedemptionState{
 			"RESERVED commit": domain.RedemptionRedeemed, "RESERVED release": domain.RedemptionReleased,
@@ -337,17 +340,23 @@ func TestP3P4SettlingIsIdempotentByRequestID(t *testing.T) {
 		held := e.reserve(time.Minute, byCoupon("h", "a"))
 		e.unchanged("a request id for something else", func() {
 			for what, try := range map[string]func() error{
-				"another amount":          func() error { _, err := e.void(r.Name, "v", pointer(int64(101))); return err },
-				"another redemption":      func() error { _, err := e.void(other.Name, "v", pointer(int64(100))); return err },
-				"a commit":                func() error { _, err := e.commit(held.Name, "v", nil); return err },
-				"a release":               func() error { _, err := e.release(held.Name, "v"); return err },
-				"a redemption":            func() error { _, err := e.Redeem(e.ctx(), byCoupon("v", "a")); return err },
-				"a reservation":           func() error { _, err := e.Reserve(e.ctx(), reserveFor(time.Minute, byCoupon("v", "a"))); return err },
-				"the id of a redemption":  func() error { _, err := e.void(r.Name, "r", nil); return err },
-				"reserving what it took":  func() error { _, err := e.Reserve(e.ctx(), reserveFor(time.Minute, byCoupon("r", "a"))); return err },
-				"redeeming what it held":  func() error { _, err := e.Redeem(e.ctx(), byCoupon("h", "a")); return err },
-				"reserving it for longer": func() error { _, err := e.Reserve(e.ctx(), reserveFor(time.Hour, byCoupon("h", "a"))); return err },
-				"by code, met on the way": func() error { _, err := e.Redeem(e.ctx(), byCoupon("v", "a", withCustomer("x"))); return err },
+				"another amount":     func() error { _, err := e.void(r.Name, "v", pointer(int64(101))); return err },
+				"another redemption": func() error { _, err := e.void(other.Name, "v", pointer(int64(100))); return err },
+				"a commit":           func() error { _, err := e.commit(held.Name, "v", nil); return err },
+				"a release":          func() error { _, err := e.release(held.Name, "v"); return err },
+				"a redemption":       func() error { _, err := e.Redeem(e.ctx(), new(byCoupon("v", "a"))); return err },
+				"a reservation": func() error {
+					_, err := e.Reserve(e.ctx(), new(reserveFor(time.Minute, byCoupon("v", "a"))))
+					return err
+				},
+				"the id of a redemption": func() error { _, err := e.void(r.Name, "r", nil); return err },
+				"reserving what it took": func() error {
+					_, err := e.Reserve(e.ctx(), new(reserveFor(time.Minute, byCoupon("r", "a"))))
+					return err
+				},
+				"redeeming what it held":  func() error { _, err := e.Redeem(e.ctx(), new(byCoupon("h", "a"))); return err },
+				"reserving it for longer": func() error { _, err := e.Reserve(e.ctx(), new(reserveFor(time.Hour, byCoupon("h", "a")))); return err },
+				"by code, met on the way": func() error { _, err := e.Redeem(e.ctx(), new(byCoupon("v", "a", withCustomer("x")))); return err },
 			} {
 				if err := try(); !errors.Is(err, domain.ErrRequestIDReused) {
 					t.Errorf("%s: %v", what, err)
@@ -427,9 +436,9 @@ func TestP1ReservationsNeverPassALimit(t *testing.T) {
 					s = second
 				}
 				if i%3 == 0 {
-					_, err = s.Redeem(e.ctx(), byCoupon(fmt.Sprint("r", i), id))
+					_, err = s.Redeem(e.ctx(), new(byCoupon(fmt.Sprint("r", i), id)))
 				} else {
-					_, err = s.Reserve(e.ctx(), reserveFor(time.Minute, byCoupon(fmt.Sprint("r", i), id)))
+					_, err = s.Reserve(e.ctx(), new(reserveFor(time.Minute, byCoupon(fmt.Sprint("r", i), id))))
 				}
 				if err == nil {
 					won.Add(1)

@@ -25,7 +25,7 @@ func TestSubscriptionHasOneDiscountHoweverManyWantIt(t *testing.T) {
 			var won, lost atomic.Int64
 			all(e.crowd(60), func(i int) {
 				coupon := domain.CouponID(fmt.Sprint("a", i%coupons))
-				_, err := servers[i%len(servers)].Redeem(e.ctx(), byCoupon(fmt.Sprint("r", round, "-", i), coupon, sub))
+				_, err := servers[i%len(servers)].Redeem(e.ctx(), new(byCoupon(fmt.Sprint("r", round, "-", i), coupon, sub)))
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -55,7 +55,7 @@ func TestOneRequestForASubscriptionSentManyTimesHasOneEffect(t *testing.T) {
 		var names [60]domain.RedemptionName
 		all(e.crowd(len(names)), func(i int) {
 			for {
-				r, err := e.Redeem(e.ctx(), byCoupon("r", "a", forSubscription("sub")))
+				r, err := e.Redeem(e.ctx(), new(byCoupon("r", "a", forSubscription("sub"))))
 				if errors.Is(err, domain.ErrAborted) {
 					continue
 				}
@@ -99,16 +99,16 @@ func TestSubscriptionIsFreeWhenItsDiscountEnds(t *testing.T) {
 				other := byCoupon("r", "b", forSubscription("sub"))
 
 				for range 2 {
-					v, err := e.Validate(e.ctx(), other.ValidateRequest)
+					v, err := e.Validate(e.ctx(), &other.ValidateRequest)
 					if err != nil || len(v.Ineligibilities) != 1 || v.Ineligibilities[0].Redemption != r.Name {
 						t.Errorf("%+v, %v", v, err)
 					}
-					_, err = e.Redeem(e.ctx(), other)
+					_, err = e.Redeem(e.ctx(), &other)
 					wantReasons(t, err, domain.SubscriptionAlreadyDiscounted)
 				}
 				e.redeem(byCoupon("q", "a", forSubscription("another")))
 				end(e, r)
-				if v, err := e.Validate(e.ctx(), other.ValidateRequest); err != nil || !v.Valid() {
+				if v, err := e.Validate(e.ctx(), &other.ValidateRequest); err != nil || !v.Valid() {
 					t.Errorf("%+v, %v", v, err)
 				}
 				e.redeem(other)
@@ -125,7 +125,7 @@ func TestReservationKeepsItsSubscriptionUntilItEnds(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		e.createCoupon(percentOff("b"))
 		held := e.reserve(time.Minute, byCoupon("h", "a", forSubscription("sub")))
-		_, err := e.Redeem(e.ctx(), byCoupon("r", "b", forSubscription("sub")))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("r", "b", forSubscription("sub"))))
 		wantReasons(t, err, domain.SubscriptionAlreadyDiscounted)
 
 		e.clock.Advance(time.Minute)
@@ -164,10 +164,10 @@ func TestClaimOfACrashedRequestGivesWayAndCannotComeBack(t *testing.T) {
 		late := e.claimed("a", "crashed", "sub")
 
 		other := byCoupon("r", "b", forSubscription("sub"))
-		if v, err := e.Validate(e.ctx(), other.ValidateRequest); err != nil || !v.Valid() {
+		if v, err := e.Validate(e.ctx(), &other.ValidateRequest); err != nil || !v.Valid() {
 			t.Errorf("a claim alone is no discount: %+v, %v", v, err)
 		}
-		if _, err := e.Redeem(e.ctx(), other); !errors.Is(err, domain.ErrAborted) {
+		if _, err := e.Redeem(e.ctx(), &other); !errors.Is(err, domain.ErrAborted) {
 			t.Errorf("while the claim is new: %v", err)
 		}
 		e.clock.Advance(claimGrace)
@@ -180,12 +180,12 @@ func TestClaimOfACrashedRequestGivesWayAndCannotComeBack(t *testing.T) {
 		}
 		r := byCoupon("crashed", "a", forSubscription("sub"))
 		evaluated := domain.Evaluate(&st.Snapshot, &r.ValidateRequest, e.now())
-		made := newRedemption(use{RedeemRequest: r, fingerprint: r.Fingerprint()}, &st.Snapshot, &evaluated)
+		made := newRedemption(&use{RedeemRequest: &r, fingerprint: r.Fingerprint()}, &st.Snapshot, &evaluated)
 		if done, err := e.take(e.ctx(), made, &st.Snapshot, late); done != nil || err != nil {
 			t.Errorf("a dead claim redeems: %+v, %v", done, err)
 		}
 		e.counts("a", 0, 0)
-		_, err = e.Redeem(e.ctx(), r)
+		_, err = e.Redeem(e.ctx(), &r)
 		wantReasons(t, err, domain.SubscriptionAlreadyDiscounted)
 	})
 }
@@ -195,7 +195,7 @@ func TestRetryOfACrashedRequestGoesOnWithItsClaim(t *testing.T) {
 		e.createCoupon(percentOff("a"))
 		e.claimed("a", "r", "sub")
 		r := e.redeem(byCoupon("r", "a", forSubscription("sub")))
-		_, err := e.Redeem(e.ctx(), byCoupon("other", "a", forSubscription("sub")))
+		_, err := e.Redeem(e.ctx(), new(byCoupon("other", "a", forSubscription("sub"))))
 		wantReasons(t, err, domain.SubscriptionAlreadyDiscounted)
 		if again := e.redeem(byCoupon("r", "a", forSubscription("sub"))); again.Name != r.Name {
 			t.Errorf("%s and %s", r.Name, again.Name)
@@ -214,13 +214,13 @@ func TestRefusedRedemptionGivesTheSubscriptionBack(t *testing.T) {
 		}
 		e.redeem(byCoupon("first", "a"))
 		r := byCoupon("r", "a", forSubscription("sub"))
-		_, err = e.evaluateAndTake(e.ctx(), use{RedeemRequest: r, fingerprint: r.Fingerprint()}, st, false)
+		_, err = e.evaluateAndTake(e.ctx(), &use{RedeemRequest: &r, fingerprint: r.Fingerprint()}, st, false)
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 		e.redeem(byCoupon("r", "b", forSubscription("sub"))) // without waiting
 
 		// One that was evaluated again after its claim was taken gives it back, too.
 		e.claimed("a", "q", "sub2")
-		_, err = e.Redeem(e.ctx(), byCoupon("q", "a", forSubscription("sub2")))
+		_, err = e.Redeem(e.ctx(), new(byCoupon("q", "a", forSubscription("sub2"))))
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 		e.redeem(byCoupon("q", "b", forSubscription("sub2")))
 
@@ -239,7 +239,7 @@ func TestOneRequestForTwoSubscriptionsHoldsTheOneItRedeemedFor(t *testing.T) {
 		e.claimed("a", "r", "sub2")
 		e.redeem(byCoupon("r", "a", forSubscription("sub1")))
 		e.redeem(byCoupon("s", "a", forSubscription("sub2"))) // whose claim made nothing for it
-		if _, err := e.Redeem(e.ctx(), byCoupon("r", "a", forSubscription("sub2"))); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.Redeem(e.ctx(), new(byCoupon("r", "a", forSubscription("sub2")))); !errors.Is(err, domain.ErrRequestIDReused) {
 			t.Errorf("the same request for another subscription: %v", err)
 		}
 	})

@@ -15,32 +15,31 @@ import (
 
 // Validate answers whether a redemption would succeed at this moment, or, where
 // the request allows for that, did a moment ago. It writes nothing.
-func (s *Store) Validate(ctx context.Context, r domain.ValidateRequest) (domain.Evaluation, error) {
-	if e, err := s.validateRecalled(ctx, &r); err != nil || e != nil {
-		return valueOf(e), err
+func (s *Store) Validate(ctx context.Context, r *domain.ValidateRequest) (*domain.Evaluation, error) {
+	if e, err := s.validateRecalled(ctx, r); err != nil || e != nil {
+		return e, err
 	}
-	found, err := s.find(ctx, &r, "")
+	return s.validateFound(ctx, r)
+}
+
+// validateFound evaluates rules and counters that are read.
+func (s *Store) validateFound(ctx context.Context, r *domain.ValidateRequest) (*domain.Evaluation, error) {
+	found, err := s.find(ctx, r, "")
 	if err != nil {
-		return domain.Evaluation{}, err
+		return nil, err
 	}
 	if found.state == nil {
-		return domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
+		return &domain.Evaluation{AsOf: s.now(), Ineligibilities: found.refusal}, nil
 	}
 	if r.SubscriptionID != "" {
 		sub, err := s.readSubscription(ctx, r.SubscriptionID)
 		if err != nil {
-			return domain.Evaluation{}, err
+			return nil, err
 		}
 		found.state.SubscriptionHolder = sub.holder
 	}
-	return domain.Evaluate(&found.state.Snapshot, &r, s.now()), nil
-}
-
-func valueOf(e *domain.Evaluation) domain.Evaluation {
-	if e == nil {
-		return domain.Evaluation{}
-	}
-	return *e
+	e := domain.Evaluate(&found.state.Snapshot, r, s.now())
+	return &e, nil
 }
 
 // Those who validate with one coupon at the same time share a read of its counters:

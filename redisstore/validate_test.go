@@ -18,11 +18,11 @@ import (
 func (e *env) validateWithin(staleness time.Duration, r domain.RedeemRequest) domain.Evaluation {
 	e.t.Helper()
 	r.MaxStaleness = staleness
-	v, err := e.Validate(e.ctx(), r.ValidateRequest)
+	v, err := e.Validate(e.ctx(), &r.ValidateRequest)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return v
+	return *v
 }
 
 func TestThoseWhoValidateTogetherShareARead(t *testing.T) {
@@ -78,12 +78,12 @@ func TestRememberedRulesAreValidatedAsThoseThatAreRead(t *testing.T) {
 			t.Helper()
 			for _, who := range []func(*domain.RedeemRequest){withCustomer("alice"), withCustomer("bob"), withCustomer(""), withEmail("mail-mail-mail-m")} {
 				for _, r := range []domain.RedeemRequest{byCode("", "X", who), byCode("", "Y", who), byName("", p.Name, who), byCode("", "Z", who), byCoupon("", "a", who), byCoupon("", "b", who)} {
-					want, err := reads.Validate(e.ctx(), r.ValidateRequest)
+					want, err := reads.Validate(e.ctx(), &r.ValidateRequest)
 					if err != nil {
 						t.Fatal(err)
 					}
 					for range 2 { // the first may remember, the second has it from there
-						if diff := cmp.Diff(want, e.validateWithin(0, r)); diff != "" {
+						if diff := cmp.Diff(*want, e.validateWithin(0, r)); diff != "" {
 							t.Errorf("%+v (-read +remembered):\n%s", r.Source, diff)
 						}
 					}
@@ -120,7 +120,7 @@ func TestStalenessThatIsAllowedIsAnsweredFromMemory(t *testing.T) {
 	e.validateWithin(0, byCode("", "X")) // the counters
 	e.validateWithin(0, byCode("", "EACH", withCustomer("alice")))
 	other := e.server()
-	must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r", "a")))
+	must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("r", "a"))))
 
 	validate := func(staleness time.Duration, r domain.RedeemRequest, sends int64, valid bool, asOf time.Time) {
 		t.Helper()
@@ -188,8 +188,8 @@ func TestCountersOfAnOlderVersionAreNotUsedWithNewerRules(t *testing.T) {
 	must[domain.CouponView](t)(other.UpdateCoupon(e.ctx(), domain.UpdateCoupon{
 		RequestID: "u", ID: "a", Set: domain.CouponFields{MaxRedemptions: true}, MaxRedemptions: pointer(int64(2)),
 	}))
-	must[domain.Redemption](t)(other.Redeem(e.ctx(), byCoupon("r2", "a")))
-	_, err := e.Redeem(e.ctx(), byCoupon("r3", "a")) // reads the new rules
+	must[*domain.Redemption](t)(other.Redeem(e.ctx(), new(byCoupon("r2", "a"))))
+	_, err := e.Redeem(e.ctx(), new(byCoupon("r3", "a"))) // reads the new rules
 	wantReasons(t, err, domain.CouponMaxRedemptionsReached)
 	if v := e.validateWithin(time.Minute, byCode("", "X")); v.Valid() {
 		t.Errorf("valid as of %v, which it was not then", v.AsOf)
@@ -207,7 +207,7 @@ func TestStoreThatIsNotServedFromDoesNotAnswerFromMemory(t *testing.T) {
 	e.fence.raise(errStoreChanged)
 	r := byCode("", "X")
 	r.MaxStaleness = time.Minute
-	if v, err := e.Validate(e.ctx(), r.ValidateRequest); !isError[*domain.UnavailableError](err) {
+	if v, err := e.Validate(e.ctx(), &r.ValidateRequest); !isError[*domain.UnavailableError](err) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

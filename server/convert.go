@@ -31,6 +31,18 @@ func each[A, B any](items []A, f func(A) B) []B {
 	return out
 }
 
+// eachOf is each for an f that takes pointers.
+func eachOf[A, B any](items []A, f func(*A) B) []B {
+	if len(items) == 0 {
+		return nil
+	}
+	out := make([]B, len(items))
+	for i := range items {
+		out[i] = f(&items[i])
+	}
+	return out
+}
+
 // eachAt reads every item of the list that stands at a field; no items become nil.
 func eachAt[A, B any](r *reader, field string, items []A, f func(r *reader, path string, item A) B) []B {
 	if len(items) == 0 {

@@ -45,20 +45,18 @@ type purchase interface {
 	GetPlanTrialDays() int32
 }
 
-func readPurchase(r *reader, source any, req purchase) domain.ValidateRequest {
-	out := domain.ValidateRequest{
-		Source:         readSource(r, source, req),
-		Customer:       readCustomer(r, "customer.", req.GetCustomer()),
-		Order:          readOrder(r, "order.", req.GetOrder()),
-		Context:        readEnum[domain.UseContext](r, "context", req.GetContext()),
-		SubscriptionID: req.GetSubscriptionId(),
-		PlanTrialDays:  req.GetPlanTrialDays(),
-	}
+// readPurchase reads what requests for redemptions have in common into out.
+func readPurchase(r *reader, out *domain.ValidateRequest, source any, req purchase) {
+	out.Source = readSource(r, source, req)
+	out.Customer = readCustomer(r, "customer.", req.GetCustomer())
+	out.Order = readOrder(r, "order.", req.GetOrder())
+	out.Context = readEnum[domain.UseContext](r, "context", req.GetContext())
+	out.SubscriptionID = req.GetSubscriptionId()
+	out.PlanTrialDays = req.GetPlanTrialDays()
 	out.Check(&r.violations, "")
-	return out
 }
 
-func writeEvaluation(e domain.Evaluation) *discountv1.ValidateCodeResponse {
+func writeEvaluation(e *domain.Evaluation) *discountv1.ValidateCodeResponse {
 	answer := &discountv1.ValidateCodeResponse{
 		Valid:           e.Valid(),
 		Discount:        writeAppliedDiscount(e.Discount),
@@ -75,7 +73,7 @@ func writeEvaluation(e domain.Evaluation) *discountv1.ValidateCodeResponse {
 	return answer
 }
 
-func writeRedemption(x domain.Redemption) *discountv1.Redemption {
+func writeRedemption(x *domain.Redemption) *discountv1.Redemption {
 	answer := &discountv1.Redemption{
 		Name:              x.Name.String(),
 		State:             writeRedemptionState(x.State),
@@ -94,7 +92,7 @@ func writeRedemption(x domain.Redemption) *discountv1.Redemption {
 		Voids:             each(x.Voids, writeVoid),
 		Context:           writeContext(x.Context),
 
-		SubscriptionDiscount: writeSubscriptionDiscount(&x),
+		SubscriptionDiscount: writeSubscriptionDiscount(x),
 	}
 	if x.PromotionCode != "" {
 		answer.PromotionCode = domain.PromotionCodeName{Coupon: x.Name.Coupon, ID: x.PromotionCode}.String()

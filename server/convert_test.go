@@ -266,7 +266,7 @@ func TestARedemptionIsAnsweredWhole(t *testing.T) {
 		},
 	}
 	everyFieldIsSet(t, want)
-	got := writeRedemption(domain.Redemption{
+	got := writeRedemption(&domain.Redemption{
 		Name:                 domain.RedemptionName{Coupon: "fall", ID: "1-abc"},
 		PromotionCode:        "00000000",
 		State:                domain.RedemptionRedeemed,
@@ -309,7 +309,7 @@ func TestARedemptionOfACouponAppliedDirectlyNamesNoCode(t *testing.T) {
 		CouponEtag: "v1",
 		Context:    discountv1.UseContext_USE_CONTEXT_CHECKOUT,
 	}
-	got := writeRedemption(domain.Redemption{
+	got := writeRedemption(&domain.Redemption{
 		Name:          domain.RedemptionName{Coupon: "fall", ID: "1-abc"},
 		State:         domain.RedemptionVoided,
 		CouponVersion: 1,
@@ -355,7 +355,7 @@ func TestWhatABudgetAllowsAndHasSpentIsAnswered(t *testing.T) {
 }
 
 func TestAnEvaluationIsAnsweredWhole(t *testing.T) {
-	valid := writeEvaluation(domain.Evaluation{Coupon: "fall", PromotionCode: "00000000", Discount: &discount, Exclusive: true, AsOf: aTime})
+	valid := writeEvaluation(&domain.Evaluation{Coupon: "fall", PromotionCode: "00000000", Discount: &discount, Exclusive: true, AsOf: aTime})
 	want := &discountv1.ValidateCodeResponse{
 		Exclusive:     true,
 		Valid:         true,
@@ -367,7 +367,7 @@ func TestAnEvaluationIsAnsweredWhole(t *testing.T) {
 	if diff := cmp.Diff(want, valid, protocmp.Transform()); diff != "" {
 		t.Error("valid (-want +got):\n" + diff)
 	}
-	unknown := writeEvaluation(domain.Evaluation{
+	unknown := writeEvaluation(&domain.Evaluation{
 		Ineligibilities: []domain.Ineligibility{{Reason: domain.CodeNotFound}},
 		AsOf:            aTime,
 	})

@@ -187,32 +187,32 @@ func (s *stub) PromotionCodes(ctx context.Context, q domain.PromotionCodeQuery) 
 	return domain.Listing[domain.PromotionCodeView]{Next: "further"}, s.called(ctx, q)
 }
 
-func (s *stub) Validate(ctx context.Context, q domain.ValidateRequest) (domain.Evaluation, error) {
-	return domain.Evaluation{}, s.called(ctx, q)
+func (s *stub) Validate(ctx context.Context, q *domain.ValidateRequest) (*domain.Evaluation, error) {
+	return &domain.Evaluation{}, s.called(ctx, *q)
 }
 
-func (s *stub) Redeem(ctx context.Context, q domain.RedeemRequest) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+func (s *stub) Redeem(ctx context.Context, q *domain.RedeemRequest) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, *q)
 }
 
-func (s *stub) Void(ctx context.Context, q domain.VoidRedemption) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionVoided}, s.called(ctx, q)
+func (s *stub) Void(ctx context.Context, q domain.VoidRedemption) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionVoided}, s.called(ctx, q)
 }
 
-func (s *stub) Reserve(ctx context.Context, q domain.ReserveRequest) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionReserved}, s.called(ctx, q)
+func (s *stub) Reserve(ctx context.Context, q *domain.ReserveRequest) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionReserved}, s.called(ctx, *q)
 }
 
-func (s *stub) Commit(ctx context.Context, q domain.CommitRedemption) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+func (s *stub) Commit(ctx context.Context, q domain.CommitRedemption) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }
 
-func (s *stub) Release(ctx context.Context, q domain.ReleaseRedemption) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionReleased}, s.called(ctx, q)
+func (s *stub) Release(ctx context.Context, q domain.ReleaseRedemption) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionReleased}, s.called(ctx, q)
 }
 
-func (s *stub) Redemption(ctx context.Context, q domain.RedemptionName) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+func (s *stub) Redemption(ctx context.Context, q domain.RedemptionName) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }
 
 func (s *stub) Redemptions(ctx context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
@@ -223,6 +223,6 @@ func (s *stub) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) (domain.
 	return domain.Renewal{Outcome: domain.RenewalNothing}, s.called(ctx, q)
 }
 
-func (s *stub) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
-	return domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
+func (s *stub) EndDiscount(ctx context.Context, q domain.EndDiscount) (*domain.Redemption, error) {
+	return &domain.Redemption{State: domain.RedemptionRedeemed}, s.called(ctx, q)
 }

@@ -55,6 +55,15 @@ func step[T any](m *modelStore, q domain.Command) (T, error) {
 	return value, result.Err
 }
 
+// stepAt is step for a result that is returned as a pointer.
+func stepAt[T any](m *modelStore, q domain.Command) (*T, error) {
+	value, err := step[T](m, q)
+	if err != nil {
+		return nil, err
+	}
+	return &value, nil
+}
+
 func (m *modelStore) CreateCoupon(_ context.Context, q domain.CreateCoupon) (domain.CouponView, error) {
 	return step[domain.CouponView](m, q)
 }
@@ -103,32 +112,32 @@ func (m *modelStore) PromotionCodes(_ context.Context, q domain.PromotionCodeQue
 	return step[domain.Listing[domain.PromotionCodeView]](m, q)
 }
 
-func (m *modelStore) Validate(_ context.Context, q domain.ValidateRequest) (domain.Evaluation, error) {
-	return step[domain.Evaluation](m, q)
+func (m *modelStore) Validate(_ context.Context, q *domain.ValidateRequest) (*domain.Evaluation, error) {
+	return stepAt[domain.Evaluation](m, *q)
 }
 
-func (m *modelStore) Redeem(_ context.Context, q domain.RedeemRequest) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) Redeem(_ context.Context, q *domain.RedeemRequest) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, *q)
 }
 
-func (m *modelStore) Void(_ context.Context, q domain.VoidRedemption) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) Void(_ context.Context, q domain.VoidRedemption) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, q)
 }
 
-func (m *modelStore) Reserve(_ context.Context, q domain.ReserveRequest) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) Reserve(_ context.Context, q *domain.ReserveRequest) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, *q)
 }
 
-func (m *modelStore) Commit(_ context.Context, q domain.CommitRedemption) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) Commit(_ context.Context, q domain.CommitRedemption) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, q)
 }
 
-func (m *modelStore) Release(_ context.Context, q domain.ReleaseRedemption) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) Release(_ context.Context, q domain.ReleaseRedemption) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, q)
 }
 
-func (m *modelStore) Redemption(_ context.Context, q domain.RedemptionName) (domain.Redemption, error) {
-	return step[domain.Redemption](m, domain.GetRedemption{Name: q})
+func (m *modelStore) Redemption(_ context.Context, q domain.RedemptionName) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, domain.GetRedemption{Name: q})
 }
 
 func (m *modelStore) Redemptions(_ context.Context, q domain.RedemptionQuery) (domain.Listing[domain.Redemption], error) {
@@ -139,8 +148,8 @@ func (m *modelStore) ApplyRenewal(_ context.Context, q domain.ApplyRenewal) (dom
 	return step[domain.Renewal](m, q)
 }
 
-func (m *modelStore) EndDiscount(_ context.Context, q domain.EndDiscount) (domain.Redemption, error) {
-	return step[domain.Redemption](m, q)
+func (m *modelStore) EndDiscount(_ context.Context, q domain.EndDiscount) (*domain.Redemption, error) {
+	return stepAt[domain.Redemption](m, q)
 }
 
 // scenario is a server on a store of its own, and what is said to it in order.

@@ -31,27 +31,26 @@ func (s *redemptionService) ValidateCode(ctx context.Context, req *discountv1.Va
 	return call(ctx, s.hasher, req, readValidateCode, s.redemptions.Validate, writeEvaluation)
 }
 
-func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) domain.ValidateRequest {
+func readValidateCode(r *reader, req *discountv1.ValidateCodeRequest) *domain.ValidateRequest {
 	if d := req.GetMaxStaleness(); d != nil && (d.CheckValid() != nil || d.AsDuration() < 0) {
 		r.add("max_staleness", "must be a duration of 0 or more")
 	}
-	validate := readPurchase(r, req.GetSource(), req)
-	validate.MaxStaleness = req.GetMaxStaleness().AsDuration()
-	return validate
+	out := &domain.ValidateRequest{MaxStaleness: req.GetMaxStaleness().AsDuration()}
+	readPurchase(r, out, req.GetSource(), req)
+	return out
 }
 
 func (s *redemptionService) Redeem(ctx context.Context, req *discountv1.RedeemRequest) (*discountv1.RedeemResponse, error) {
 	return call(ctx, s.hasher, req, readRedeem, s.redemptions.Redeem,
-		func(x domain.Redemption) *discountv1.RedeemResponse {
+		func(x *domain.Redemption) *discountv1.RedeemResponse {
 			return &discountv1.RedeemResponse{Redemption: writeRedemption(x)}
 		})
 }
 
-func readRedeem(r *reader, req *discountv1.RedeemRequest) domain.RedeemRequest {
-	return domain.RedeemRequest{
-		RequestID:       r.requestID(req.GetRequestId(), true),
-		ValidateRequest: readPurchase(r, req.GetSource(), req),
-	}
+func readRedeem(r *reader, req *discountv1.RedeemRequest) *domain.RedeemRequest {
+	out := &domain.RedeemRequest{RequestID: r.requestID(req.GetRequestId(), true)}
+	readPurchase(r, &out.ValidateRequest, req.GetSource(), req)
+	return out
 }
 
 // maxReasonLength bounds the reason of a void, in characters.
@@ -59,7 +58,7 @@ const maxReasonLength = 200
 
 func (s *redemptionService) VoidRedemption(ctx context.Context, req *discountv1.VoidRedemptionRequest) (*discountv1.VoidRedemptionResponse, error) {
 	return call(ctx, s.hasher, req, readVoidRedemption, s.redemptions.Void,
-		func(x domain.Redemption) *discountv1.VoidRedemptionResponse {
+		func(x *domain.Redemption) *discountv1.VoidRedemptionResponse {
 			return &discountv1.VoidRedemptionResponse{Redemption: writeRedemption(x)}
 		})
 }
@@ -76,7 +75,7 @@ func readVoidRedemption(r *reader, req *discountv1.VoidRedemptionRequest) domain
 
 func (s *redemptionService) GetRedemption(ctx context.Context, req *discountv1.GetRedemptionRequest) (*discountv1.GetRedemptionResponse, error) {
 	return call(ctx, s.hasher, req, readGetRedemption, s.redemptions.Redemption,
-		func(x domain.Redemption) *discountv1.GetRedemptionResponse {
+		func(x *domain.Redemption) *discountv1.GetRedemptionResponse {
 			return &discountv1.GetRedemptionResponse{Redemption: writeRedemption(x)}
 		})
 }
@@ -89,7 +88,7 @@ func (s *redemptionService) ListRedemptions(ctx context.Context, req *discountv1
 	return call(ctx, s.hasher, req, readListRedemptions, s.redemptions.Redemptions,
 		func(l domain.Listing[domain.Redemption]) *discountv1.ListRedemptionsResponse {
 			return &discountv1.ListRedemptionsResponse{
-				Redemptions:   each(l.Items, writeRedemption),
+				Redemptions:   eachOf(l.Items, writeRedemption),
 				NextPageToken: writePageToken(req, l.Next),
 			}
 		})

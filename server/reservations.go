@@ -15,19 +15,16 @@ import (
 
 func (s *redemptionService) ReserveRedemption(ctx context.Context, req *discountv1.ReserveRedemptionRequest) (*discountv1.ReserveRedemptionResponse, error) {
 	return call(ctx, s.hasher, req, readReserveRedemption, s.reservations.Reserve,
-		func(x domain.Redemption) *discountv1.ReserveRedemptionResponse {
+		func(x *domain.Redemption) *discountv1.ReserveRedemptionResponse {
 			return &discountv1.ReserveRedemptionResponse{Redemption: writeRedemption(x)}
 		})
 }
 
-func readReserveRedemption(r *reader, req *discountv1.ReserveRedemptionRequest) domain.ReserveRequest {
-	return domain.ReserveRequest{
-		RedeemRequest: domain.RedeemRequest{
-			RequestID:       r.requestID(req.GetRequestId(), true),
-			ValidateRequest: readPurchase(r, req.GetSource(), req),
-		},
-		TTL: readTTL(r, "ttl", req.GetTtl()),
-	}
+func readReserveRedemption(r *reader, req *discountv1.ReserveRedemptionRequest) *domain.ReserveRequest {
+	out := &domain.ReserveRequest{RedeemRequest: domain.RedeemRequest{RequestID: r.requestID(req.GetRequestId(), true)}}
+	readPurchase(r, &out.ValidateRequest, req.GetSource(), req)
+	out.TTL = readTTL(r, "ttl", req.GetTtl())
+	return out
 }
 
 // readTTL returns for how long a reservation is kept. A retry that spells the
@@ -45,7 +42,7 @@ func readTTL(r *reader, field string, d *durationpb.Duration) time.Duration {
 
 func (s *redemptionService) CommitRedemption(ctx context.Context, req *discountv1.CommitRedemptionRequest) (*discountv1.CommitRedemptionResponse, error) {
 	return call(ctx, s.hasher, req, readCommitRedemption, s.reservations.Commit,
-		func(x domain.Redemption) *discountv1.CommitRedemptionResponse {
+		func(x *domain.Redemption) *discountv1.CommitRedemptionResponse {
 			return &discountv1.CommitRedemptionResponse{Redemption: writeRedemption(x)}
 		})
 }
@@ -60,7 +57,7 @@ func readCommitRedemption(r *reader, req *discountv1.CommitRedemptionRequest) do
 
 func (s *redemptionService) ReleaseRedemption(ctx context.Context, req *discountv1.ReleaseRedemptionRequest) (*discountv1.ReleaseRedemptionResponse, error) {
 	return call(ctx, s.hasher, req, readReleaseRedemption, s.reservations.Release,
-		func(x domain.Redemption) *discountv1.ReleaseRedemptionResponse {
+		func(x *domain.Redemption) *discountv1.ReleaseRedemptionResponse {
 			return &discountv1.ReleaseRedemptionResponse{Redemption: writeRedemption(x)}
 		})
 }

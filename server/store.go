@@ -14,6 +14,10 @@ import (
 // errors of package domain or those of the context; whatever else they return is
 // told to clients as an internal error.
 //
+// A redemption, an evaluation and a request for either are passed as pointers, since
+// they are long and every call that waits has them on its way; who gets one changes
+// nothing of it. All others are values. The pointer that comes with an error is nil.
+//
 // A handler depends on the part it uses.
 type Store interface {
 	CouponStore
@@ -53,18 +57,18 @@ type PromotionCodeActivator interface {
 
 // RedemptionStore decides on redemptions and keeps their ledger.
 type RedemptionStore interface {
-	Validate(context.Context, domain.ValidateRequest) (domain.Evaluation, error)
-	Redeem(context.Context, domain.RedeemRequest) (domain.Redemption, error)
-	Void(context.Context, domain.VoidRedemption) (domain.Redemption, error)
-	Redemption(context.Context, domain.RedemptionName) (domain.Redemption, error)
+	Validate(context.Context, *domain.ValidateRequest) (*domain.Evaluation, error)
+	Redeem(context.Context, *domain.RedeemRequest) (*domain.Redemption, error)
+	Void(context.Context, domain.VoidRedemption) (*domain.Redemption, error)
+	Redemption(context.Context, domain.RedemptionName) (*domain.Redemption, error)
 	Redemptions(context.Context, domain.RedemptionQuery) (domain.Listing[domain.Redemption], error)
 }
 
 // ReservationStore keeps capacity for redemptions that are not decided yet.
 type ReservationStore interface {
-	Reserve(context.Context, domain.ReserveRequest) (domain.Redemption, error)
-	Commit(context.Context, domain.CommitRedemption) (domain.Redemption, error)
-	Release(context.Context, domain.ReleaseRedemption) (domain.Redemption, error)
+	Reserve(context.Context, *domain.ReserveRequest) (*domain.Redemption, error)
+	Commit(context.Context, domain.CommitRedemption) (*domain.Redemption, error)
+	Release(context.Context, domain.ReleaseRedemption) (*domain.Redemption, error)
 }
 
 // GiftCardStore keeps gift cards and what is on them.
@@ -93,5 +97,5 @@ type CreditStore interface {
 // SubscriptionStore keeps the discounts that go on with subscriptions.
 type SubscriptionStore interface {
 	ApplyRenewal(context.Context, domain.ApplyRenewal) (domain.Renewal, error)
-	EndDiscount(context.Context, domain.EndDiscount) (domain.Redemption, error)
+	EndDiscount(context.Context, domain.EndDiscount) (*domain.Redemption, error)
 }

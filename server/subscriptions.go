@@ -88,7 +88,7 @@ func readInvoice(r *reader, path string, i *discountv1.Invoice) domain.Invoice {
 
 func (s *redemptionService) EndDiscount(ctx context.Context, req *discountv1.EndDiscountRequest) (*discountv1.EndDiscountResponse, error) {
 	return call(ctx, s.hasher, req, readEndDiscount, s.subscriptions.EndDiscount,
-		func(x domain.Redemption) *discountv1.EndDiscountResponse {
+		func(x *domain.Redemption) *discountv1.EndDiscountResponse {
 			return &discountv1.EndDiscountResponse{Redemption: writeRedemption(x)}
 		})
 }

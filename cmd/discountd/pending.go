@@ -82,31 +82,31 @@ func (p *pendingStore) PromotionCodes(ctx context.Context, q domain.PromotionCod
 	return later(ctx, p, (*redisstore.Store).PromotionCodes, q)
 }
 
-func (p *pendingStore) Validate(ctx context.Context, q domain.ValidateRequest) (domain.Evaluation, error) {
+func (p *pendingStore) Validate(ctx context.Context, q *domain.ValidateRequest) (*domain.Evaluation, error) {
 	return later(ctx, p, (*redisstore.Store).Validate, q)
 }
 
-func (p *pendingStore) Redeem(ctx context.Context, q domain.RedeemRequest) (domain.Redemption, error) {
+func (p *pendingStore) Redeem(ctx context.Context, q *domain.RedeemRequest) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Redeem, q)
 }
 
-func (p *pendingStore) Void(ctx context.Context, q domain.VoidRedemption) (domain.Redemption, error) {
+func (p *pendingStore) Void(ctx context.Context, q domain.VoidRedemption) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Void, q)
 }
 
-func (p *pendingStore) Reserve(ctx context.Context, q domain.ReserveRequest) (domain.Redemption, error) {
+func (p *pendingStore) Reserve(ctx context.Context, q *domain.ReserveRequest) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Reserve, q)
 }
 
-func (p *pendingStore) Commit(ctx context.Context, q domain.CommitRedemption) (domain.Redemption, error) {
+func (p *pendingStore) Commit(ctx context.Context, q domain.CommitRedemption) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Commit, q)
 }
 
-func (p *pendingStore) Release(ctx context.Context, q domain.ReleaseRedemption) (domain.Redemption, error) {
+func (p *pendingStore) Release(ctx context.Context, q domain.ReleaseRedemption) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Release, q)
 }
 
-func (p *pendingStore) Redemption(ctx context.Context, q domain.RedemptionName) (domain.Redemption, error) {
+func (p *pendingStore) Redemption(ctx context.Context, q domain.RedemptionName) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).Redemption, q)
 }
 
@@ -162,6 +162,6 @@ func (p *pendingStore) ApplyRenewal(ctx context.Context, q domain.ApplyRenewal) 
 	return later(ctx, p, (*redisstore.Store).ApplyRenewal, q)
 }
 
-func (p *pendingStore) EndDiscount(ctx context.Context, q domain.EndDiscount) (domain.Redemption, error) {
+func (p *pendingStore) EndDiscount(ctx context.Context, q domain.EndDiscount) (*domain.Redemption, error) {
 	return later(ctx, p, (*redisstore.Store).EndDiscount, q)
 }
