@@ -43,9 +43,12 @@ type rules struct {
 
 // couponRules are a coupon at one version.
 type couponRules struct {
-	domain.CouponSnapshot
-	read   time.Time
-	counts latest // of the coupon applied directly
+	domain.Snapshot // of the coupon applied directly
+	read            time.Time
+	counts          latest // likewise
+	// joined has the promotion code that was used last: a coupon that is used often
+	// has one code that is, or many that are used once.
+	joined atomic.Pointer[joined]
 }
 
 // codeRules are a promotion code that is ACTIVE, at one version.
@@ -54,6 +57,12 @@ type codeRules struct {
 	token  string
 	read   time.Time
 	counts latest
+}
+
+// joined is a coupon and a promotion code of it, ready to be evaluated.
+type joined struct {
+	code     *codeRules
+	snapshot domain.Snapshot
 }
 
 // latest has the counters that were read last, if any were.
@@ -79,10 +88,12 @@ func newMadeFor(r *domain.Redemption) madeFor {
 }
 
 // What a value takes in memory is estimated: its texts as they are stored, several
-// times for what they are parsed into, and what every entry takes.
+// times for what they are parsed into, and what every entry takes, that of a coupon
+// with a promotion code beside it.
 const (
 	parsedBytes = 3
 	entryBytes  = 512
+	joinedBytes = 768
 )
 
 // rulesAge is how long rules are believed without being read again.
@@ -143,7 +154,7 @@ func (r *rules) recallFor(q *domain.ValidateRequest) (recalled, bool) {
 		return recalled{}, false
 	}
 	known, ok := r.recall(q.Source)
-	return known, ok && known.coupon.Discount.GiftCards == nil
+	return known, ok && known.coupon.Coupon.Discount.GiftCards == nil
 }
 
 // fresh reports whether rules that were read then are still believed.
@@ -152,12 +163,29 @@ func (r *rules) fresh(read time.Time) bool {
 	return age >= 0 && age < rulesAge
 }
 
-// snapshot returns the rules, with counters that read zero.
+// rules returns the rules, with counters that read zero. They are everybody's and not
+// to be changed: a copy for each call would be most of the memory that a call takes.
+func (c *recalled) rules() *domain.Snapshot {
+	if c.code == nil {
+		return &c.coupon.Snapshot
+	}
+	j := c.coupon.joined.Load()
+	if j == nil || j.code != c.code {
+		j = &joined{code: c.code}
+		j.snapshot.Coupon = c.coupon.Coupon
+		j.snapshot.PromotionCode = &c.code.PromotionCodeSnapshot
+		c.coupon.joined.Store(j)
+	}
+	return &j.snapshot
+}
+
+// snapshot returns the rules as the caller's own, to be filled with counters.
 func (c *recalled) snapshot() *domain.Snapshot {
-	s := &domain.Snapshot{Coupon: c.coupon.CouponSnapshot}
+	s := new(domain.Snapshot)
+	s.Coupon = c.coupon.Coupon
 	if c.code != nil {
-		code := c.code.PromotionCodeSnapshot
-		s.PromotionCode = &code
+		s.PromotionCode = new(domain.PromotionCodeSnapshot)
+		*s.PromotionCode = c.code.PromotionCodeSnapshot
 	}
 	return s
 }
@@ -171,10 +199,10 @@ func (r *rules) remember(st *state) {
 	id := st.Coupon.ID
 	if st.Coupon.Deleted {
 		r.coupons.remove(id)
-	} else if have, ok := r.coupons.get(id); !ok || have.Version != st.Coupon.Version || !r.fresh(have.read) {
-		c := &couponRules{CouponSnapshot: st.Coupon, read: r.clock()}
-		c.Redeemed, c.Held, c.Spent = 0, 0, nil
-		r.coupons.put(id, c, int64(st.couponBytes*parsedBytes+entryBytes))
+	} else if have, ok := r.coupons.get(id); !ok || have.Coupon.Version != st.Coupon.Version || !r.fresh(have.read) {
+		c := &couponRules{Snapshot: domain.Snapshot{Coupon: st.Coupon}, read: r.clock()}
+		c.Coupon.Redeemed, c.Coupon.Held, c.Coupon.Spent = 0, 0, nil
+		r.coupons.put(id, c, int64(st.couponBytes*parsedBytes+entryBytes+joinedBytes))
 	}
 	p := st.PromotionCode
 	if p == nil {

@@ -99,7 +99,7 @@ func (s *Store) takeRecalled(ctx context.Context, r *use) (*domain.Redemption, e
 	if !ok {
 		return nil, nil
 	}
-	snapshot := known.snapshot()
+	snapshot := known.rules()
 	redemption := s.evaluated(r, snapshot)
 	if redemption == nil {
 		return nil, nil

@@ -56,7 +56,7 @@ type Options struct {
 	AcceptLoss string
 }
 
-// defaultCacheBytes holds the rules of some 20,000 coupons and as many codes.
+// defaultCacheBytes holds the rules of some 10,000 coupons and 20,000 codes.
 const defaultCacheBytes = 64 << 20
 
 // Store keeps everything in one Redis. It is safe for concurrent use.

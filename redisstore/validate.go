@@ -157,14 +157,14 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 	}
 	text := strings.Join(fields, " ")
 	c := &counts{at: s.now()}
-	d := s.submit(ctx, countsBatch, known.coupon.ID, &ticket{args: []any{code, text}, same: code + "\n" + text})
+	d := s.submit(ctx, countsBatch, known.coupon.Coupon.ID, &ticket{args: []any{code, text}, same: code + "\n" + text})
 	if d.err != nil {
 		return nil, nil, d.err
 	}
 	lines := strings.Split(d.value, "\n")
 	flat := strings.Split(lines[0], "\t")
 	if len(lines) != 3 || len(flat)%2 != 0 {
-		return nil, nil, fmt.Errorf("redisstore: counts of %s: %q", known.coupon.ID, d.value)
+		return nil, nil, fmt.Errorf("redisstore: counts of %s: %q", known.coupon.Coupon.ID, d.value)
 	}
 	var n numbers
 	head := headFields(flat)
@@ -182,7 +182,7 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 		uses = append(uses, n.parse(text))
 	}
 	if n.err != nil || len(uses) != len(fields) {
-		return nil, nil, fmt.Errorf("redisstore: counts of %s: %w", known.coupon.ID, errors.Join(n.err, fmt.Errorf("%d of %d", len(uses), len(fields))))
+		return nil, nil, fmt.Errorf("redisstore: counts of %s: %w", known.coupon.Coupon.ID, errors.Join(n.err, fmt.Errorf("%d of %d", len(uses), len(fields))))
 	}
 	return c, uses, nil
 }
@@ -197,7 +197,7 @@ func (c *recalled) counts() *latest {
 
 // fit reports whether counters were read at the versions that are remembered.
 func (c *recalled) fit(n *counts) bool {
-	return n.coupon.Version == c.coupon.Version && (c.code == nil || n.code.Version == c.code.Version)
+	return n.coupon.Version == c.coupon.Coupon.Version && (c.code == nil || n.code.Version == c.code.Version)
 }
 
 // fill puts the counters into a snapshot of the same versions.

@@ -144,7 +144,7 @@ func TestStalenessThatIsAllowedIsAnsweredFromMemory(t *testing.T) {
 
 func TestCountersOfACouponThatIsNotThereAreNotFound(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
-		known := recalled{coupon: &couponRules{CouponSnapshot: domain.CouponSnapshot{Coupon: domain.Coupon{ID: "none"}}}}
+		known := recalled{coupon: &couponRules{Snapshot: domain.Snapshot{Coupon: domain.CouponSnapshot{Coupon: domain.Coupon{ID: "none"}}}}}
 		if _, _, err := e.count(e.ctx(), &known, nil); !isNotFound(err) {
 			t.Errorf("got %v", err)
 		}
