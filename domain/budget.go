@@ -99,7 +99,7 @@ func (c *CouponSnapshot) withinBudget(o *Order, d AppliedDiscount) (AppliedDisco
 	case fits:
 		return d, nil
 	case short.Reason != BudgetInsufficient || !b.GrantRemaining:
-		return d, &short
+		return d, new(short)
 	case b.scoped():
 		return grantScoped(d, o, b.Products, short.Remaining.AmountMinor), nil
 	default:

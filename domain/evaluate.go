@@ -126,7 +126,7 @@ func (e *Evaluation) evaluateCounts(s *Snapshot, r *ValidateRequest, now time.Ti
 		addOnce(&e.Ineligibilities, Ineligibility{Reason: CustomerRequired})
 	}
 	e.Ineligibilities = append(e.Ineligibilities, s.LimitsReached(now)...)
-	if s.limitsPeriods() {
+	if s.LimitsPeriods() {
 		if i, reached := s.periodLimitReached(r.Customer.Identities(), now); reached {
 			e.refuse(i)
 		}
@@ -203,7 +203,9 @@ func (s *Snapshot) limitsCustomers() bool {
 		p != nil && (p.MaxRedemptionsPerCustomer != nil || limitsCustomersPerPeriod(p.PeriodLimits))
 }
 
-func (s *Snapshot) limitsPeriods() bool {
+// LimitsPeriods reports whether uses are counted by period, and so whether
+// PeriodCounters has any.
+func (s *Snapshot) LimitsPeriods() bool {
 	return len(s.Coupon.PeriodLimits) > 0 || s.PromotionCode != nil && len(s.PromotionCode.PeriodLimits) > 0
 }
 

@@ -45,11 +45,13 @@ func (id CouponID) String() string { return "coupons/" + string(id) }
 
 // String returns the resource name, coupons/{coupon}/promotionCodes/{promotion_code}.
 func (n PromotionCodeName) String() string {
-	return n.Coupon.String() + "/promotionCodes/" + string(n.ID)
+	return "coupons/" + string(n.Coupon) + "/promotionCodes/" + string(n.ID)
 }
 
 // String returns the resource name, coupons/{coupon}/redemptions/{redemption}.
-func (n RedemptionName) String() string { return n.Coupon.String() + "/redemptions/" + string(n.ID) }
+func (n RedemptionName) String() string {
+	return "coupons/" + string(n.Coupon) + "/redemptions/" + string(n.ID)
+}
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -126,7 +128,8 @@ func CouponIDForRequest(requestID string) CouponID {
 // NewRedemptionID returns the id of the redemption at a position of its coupon's
 // ledger, counted from 1.
 func NewRedemptionID(position int64, requestID string) RedemptionID {
-	sum := sha256.Sum256([]byte("redemption\x00" + requestID))
+	var inline [64]byte // a longer id takes memory of its own
+	sum := sha256.Sum256(append(append(inline[:0], "redemption\x00"...), requestID...))
 	var check [8]byte
 	Base32.Encode(check[:], sum[:5])
 	var text [32]byte

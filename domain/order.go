@@ -45,8 +45,11 @@ func IdentityOfID(id string) Identity {
 	if id == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(id))
-	return Identity("i" + digest(sum[:]))
+	var inline [64]byte
+	sum := sha256.Sum256(append(inline[:0], id...))
+	text := [17]byte{'i'}
+	base64.RawURLEncoding.Encode(text[1:], sum[:digestLength])
+	return Identity(text[:])
 }
 
 // IdentityOfEmail returns the identity of an e-mail address.

@@ -44,7 +44,13 @@ func batchedOn(snapshot *domain.Snapshot, r domain.RedeemRequest, evaluation *do
 }
 
 // args are the arguments of redeem.lua for b.
-func (b batched) args() []any { return useArgs(&b.Redemption, "", recordText(&b.Redemption)) }
+func (b batched) args() []any {
+	var out []any
+	for _, a := range useArgs(&b.Redemption, "", recordText(&b.Redemption)) {
+		out = append(out, a)
+	}
+	return out
+}
 
 // runBatch sends a batch to redeem.lua in one call.
 func (e *env) runBatch(c domain.CouponID, batch []batched) []decided {

@@ -122,6 +122,7 @@ func (r *rules) recall(source domain.Source) (recalled, bool) {
 	if r == nil {
 		return out, false
 	}
+	now := r.clock()
 	coupon, name, token := source.Coupon, source.PromotionCode, ""
 	if coupon == "" && name.ID == "" {
 		code, err := domain.ParseCode(source.Code)
@@ -136,14 +137,14 @@ func (r *rules) recall(source domain.Source) (recalled, bool) {
 	}
 	if name.ID != "" {
 		var ok bool
-		if out.code, ok = r.codes.get(name); !ok || !r.fresh(out.code.read) || token != "" && out.code.token != token {
+		if out.code, ok = r.codes.get(name); !ok || !believed(out.code.read, now) || token != "" && out.code.token != token {
 			return out, false
 		}
 		coupon = name.Coupon
 	}
 	var ok bool
 	out.coupon, ok = r.coupons.get(coupon)
-	return out, ok && r.fresh(out.coupon.read)
+	return out, ok && believed(out.coupon.read, now)
 }
 
 // recallFor returns what is remembered of a request's source, where rules and counts
@@ -158,8 +159,10 @@ func (r *rules) recallFor(q *domain.ValidateRequest) (recalled, bool) {
 }
 
 // fresh reports whether rules that were read then are still believed.
-func (r *rules) fresh(read time.Time) bool {
-	age := r.clock().Sub(read)
+func (r *rules) fresh(read time.Time) bool { return believed(read, r.clock()) }
+
+func believed(read, now time.Time) bool {
+	age := now.Sub(read)
 	return age >= 0 && age < rulesAge
 }
 

@@ -198,11 +198,23 @@ func (t *tape) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 			return cmd.Err()
 		}
 		if t.next == nil {
-			t.next = slices.Clone(cmd.Args())
+			t.next = inText(cmd.Args())
 		}
 		cmd.SetErr(errHalted)
 		return errHalted
 	}
+}
+
+// inText returns arguments with texts in place of the pointers to texts: commands are
+// told apart by what they say.
+func inText(args []any) []any {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if text, ok := a.(*string); ok {
+			out[i] = *text
+		}
+	}
+	return out
 }
 
 func answer(cmd redis.Cmder, v any) {

@@ -73,7 +73,7 @@ type decision struct {
 
 // ticket is one request that is to go into a batch.
 type ticket struct {
-	args     []any
+	args     []string
 	size     int
 	deadline time.Time
 	// same, if set, is equal for requests that one answer serves.
@@ -83,6 +83,16 @@ type ticket struct {
 	line  *line
 	taken bool
 	gone  bool
+}
+
+// decisions has channels for tickets. Each ticket is decided once: a channel from
+// which that was received is empty, and nobody sends to it any more.
+var decisions = sync.Pool{New: func() any { return make(chan decision, 1) }}
+
+// decided gives the channel of a ticket, from which d was received, to others.
+func (t *ticket) decided(d decision) decision {
+	decisions.Put(t.done)
+	return d
 }
 
 // gatherer makes batches of requests. Its zero value is not usable; a nil one
@@ -121,9 +131,9 @@ func (g *gatherer) lane(node string) *lane {
 	return l
 }
 
-// laneOf returns the lane of the node that a key is on, as far as that is known
+// laneOf returns the lane of the node that a coupon is on, as far as that is known
 // here: it decides which requests travel together, not where they go.
-func (g *gatherer) laneOf(ctx context.Context, kind *batchKind, key string) *lane {
+func (g *gatherer) laneOf(ctx context.Context, kind *batchKind, c domain.CouponID) *lane {
 	if g.only != nil {
 		if kind.reads && g.store.waitsFor().waits() {
 			return g.readers
@@ -134,7 +144,7 @@ func (g *gatherer) laneOf(ctx context.Context, kind *batchKind, key string) *lan
 	if !ok {
 		return g.lane("")
 	}
-	node, err := cluster.MasterForKey(ctx, key)
+	node, err := cluster.MasterForKey(ctx, g.store.keys.head(c))
 	if err != nil {
 		return g.lane("")
 	}
@@ -147,28 +157,26 @@ func (g *gatherer) submit(ctx context.Context, kind *batchKind, c domain.CouponI
 	if err := ctx.Err(); err != nil {
 		return decision{err: err}
 	}
-	t.done = make(chan decision, 1)
+	t.done = decisions.Get().(chan decision) //nolint:forcetypeassert // nothing else is put in
 	t.deadline, _ = ctx.Deadline()
 	for _, a := range t.args {
-		if s, ok := a.(string); ok {
-			t.size += len(s)
-		}
+		t.size += len(a)
 	}
-	l := g.laneOf(ctx, kind, g.store.keys.head(c))
+	l := g.laneOf(ctx, kind, c)
 	f, err := l.join(lineKey{kind, c}, t)
 	if err != nil {
 		return decision{err: err}
 	}
 	if f != nil && f.isOnly(t) {
 		g.flyHere(ctx, l, f)
-		return <-t.done
+		return t.decided(<-t.done)
 	}
 	if f != nil {
 		go g.flyOn(l, f)
 	}
 	select {
 	case a := <-t.done:
-		return a
+		return t.decided(a)
 	case <-ctx.Done():
 		l.leave(t)
 		return decision{err: ctx.Err()}
@@ -263,7 +271,9 @@ func (b *batch) call(s *Store) *execution {
 		}
 		c.at[i] = n
 		n++
-		c.args = append(c.args, t.args...)
+		for i := range t.args {
+			c.args = append(c.args, &t.args[i]) // to put the text itself into an any takes memory
+		}
 	}
 	return c
 }

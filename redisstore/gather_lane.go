@@ -186,7 +186,7 @@ func (l *lane) takeOff(now time.Time) *flight {
 // take returns the first requests of the line, as many as fit one batch, and their
 // size.
 func (ln *line) take() ([]*ticket, int) {
-	var out []*ticket
+	out := make([]*ticket, 0, min(len(ln.waiting), maxBatch))
 	n, bytes := 0, 0
 	for ; n < len(ln.waiting) && len(out) < maxBatch; n++ {
 		t := ln.waiting[n]

@@ -44,54 +44,65 @@ const noteSeparator = "\x1f"
 
 // recordText returns a new record without its state and the tab after it.
 func recordText(r *domain.Redemption) string {
-	d := r.Discount
-	if d == nil {
-		d = &domain.AppliedDiscount{}
-	}
-	var b strings.Builder
-	b.Grow(192)
-	text := func(s string) { b.WriteByte('\t'); b.WriteString(s) }
-	number := func(n int64) { text(strconv.FormatInt(n, 10)) }
-	b.WriteString(strconv.FormatInt(d.TotalAmountMinor, 10))
-	number(0)
-	text(instant(r.CreateTime))
-	text(string(r.PromotionCode))
+	d := orZero(r.Discount)
+	var inline [256]byte
+	b := strconv.AppendInt(inline[:0], d.TotalAmountMinor, 10)
+	b = appendNumber(b, 0)
+	b = appendInstant(b, r.CreateTime)
+	b = appendText(b, string(r.PromotionCode))
 	who := ""
 	if r.State == domain.RedemptionReserved {
 		who = joinIdentities(r.Identities())
 	}
-	text(who)
-	text(periodsText(r.Periods))
-	text(string(d.Currency))
-	number(r.ScopedAmountMinor)
-	number(r.CouponVersion)
-	number(r.PromotionCodeVersion)
-	text(r.RequestID)
-	text(r.Fingerprint)
-	text(r.CustomerID)
-	text(string(r.EmailHash))
-	text(r.OrderID)
-	number(int64(d.Allocation))
-	number(int64(d.RoundingScope))
-	number(d.ShippingAmountMinor)
-	number(int64(d.TrialDays))
-	text(instant(d.TrialEndsAt))
-	text(instant(r.ExpireTime))
-	number(int64(len(d.Lines)))
+	b = appendText(b, who)
+	b = appendText(b, periodsText(r.Periods))
+	b = appendText(b, string(d.Currency))
+	b = appendNumber(b, r.ScopedAmountMinor)
+	b = appendNumber(b, r.CouponVersion)
+	b = appendNumber(b, r.PromotionCodeVersion)
+	b = appendText(b, r.RequestID)
+	b = appendText(b, r.Fingerprint)
+	b = appendText(b, r.CustomerID)
+	b = appendText(b, string(r.EmailHash))
+	b = appendText(b, r.OrderID)
+	b = appendNumber(b, int64(d.Allocation))
+	b = appendNumber(b, int64(d.RoundingScope))
+	b = appendNumber(b, d.ShippingAmountMinor)
+	b = appendNumber(b, int64(d.TrialDays))
+	b = appendInstant(b, d.TrialEndsAt)
+	b = appendInstant(b, r.ExpireTime)
+	b = appendNumber(b, int64(len(d.Lines)))
 	for i := range d.Lines {
-		text(d.Lines[i].LineID)
-		number(d.Lines[i].AmountMinor)
+		b = appendText(b, d.Lines[i].LineID)
+		b = appendNumber(b, d.Lines[i].AmountMinor)
 	}
 	if r.Context != domain.ContextDefault {
-		text(noteContext + strconv.Itoa(int(r.Context)))
+		b = appendText(b, noteContext+strconv.Itoa(int(r.Context)))
 	}
-	if s := r.Subscription; s != nil {
-		text(strings.Join([]string{
-			noteSubscription + strconv.FormatInt(s.Used, 10), strconv.FormatInt(s.Cycles, 10), millis(s.EndedTime),
-			renewedText(s.Renewed), strconv.Itoa(int(s.Duration)), strconv.Itoa(int(s.Months)), s.SubscriptionID,
-		}, noteSeparator))
+	if r.Subscription != nil {
+		b = appendText(b, subscriptionNote(r.Subscription))
 	}
-	return b.String()
+	return string(b)
+}
+
+func subscriptionNote(s *domain.SubscriptionDiscount) string {
+	return strings.Join([]string{
+		noteSubscription + decimal(s.Used), decimal(s.Cycles), millis(s.EndedTime),
+		renewedText(s.Renewed), strconv.Itoa(int(s.Duration)), strconv.Itoa(int(s.Months)), s.SubscriptionID,
+	}, noteSeparator)
+}
+
+// appendText appends one more field; appendNumber and appendInstant do it for numbers
+// and instants.
+func appendText(b []byte, s string) []byte { return append(append(b, '\t'), s...) }
+
+func appendNumber(b []byte, n int64) []byte { return strconv.AppendInt(append(b, '\t'), n, 10) }
+
+func appendInstant(b []byte, t time.Time) []byte {
+	if b = append(b, '\t'); !t.IsZero() {
+		b = strconv.AppendInt(b, t.UnixMilli(), 36)
+	}
+	return b
 }
 
 func joinIdentities(who []domain.Identity) string {
@@ -103,6 +114,9 @@ func joinIdentities(who []domain.Identity) string {
 }
 
 func periodsText(uses []domain.PeriodUse) string {
+	if len(uses) == 0 {
+		return ""
+	}
 	texts := make([]string, len(uses))
 	for i, u := range uses {
 		texts[i] = strconv.FormatInt(u.Limit, 10) + ":" + u.Key

@@ -191,7 +191,9 @@ func (s *Store) evaluateAndTake(ctx context.Context, r *use, st *state, unfit bo
 
 // effective makes a redemption, which is nobody else's, as it is at this moment.
 func (s *Store) effective(r *domain.Redemption) *domain.Redemption {
-	r.State = r.StateAt(s.now())
+	if r.State == domain.RedemptionReserved { // time changes no other
+		r.State = r.StateAt(s.now())
+	}
 	return r
 }
 
@@ -324,7 +326,9 @@ func newRedemption(r *use, s *domain.Snapshot, e *domain.Evaluation) *domain.Red
 	if r.ttl > 0 {
 		out.State, out.ExpireTime = domain.RedemptionReserved, e.AsOf.Add(r.ttl).Truncate(time.Millisecond)
 	}
-	out.Periods = domain.PeriodUses(s.PeriodCounters(r.Customer.Identities(), e.AsOf))
+	if s.LimitsPeriods() {
+		out.Periods = domain.PeriodUses(s.PeriodCounters(r.Customer.Identities(), e.AsOf))
+	}
 	if e.Due != nil {
 		out.Discount = e.Due // of which the script grants what the balance covers by then
 	}
@@ -366,7 +370,7 @@ func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())
 // decide has one request of a coupon decided, with others or alone, and returns
 // what was decided. It is sent again while reservations that are due stand in the
 // way, of which each call ends some; not for ever, whatever it says.
-func (s *Store) decide(ctx context.Context, kind *batchKind, c domain.CouponID, request ...any) (outcome, value string, err error) {
+func (s *Store) decide(ctx context.Context, kind *batchKind, c domain.CouponID, request ...string) (outcome, value string, err error) {
 	for range maxExpiries {
 		a := s.submit(ctx, kind, c, &ticket{args: request})
 		if a.err != nil || a.outcome != outcomeAgain {
@@ -392,6 +396,10 @@ func (s *Store) submit(ctx context.Context, kind *batchKind, c domain.CouponID, 
 	if s.gather != nil {
 		return s.gather.submit(ctx, kind, c, t)
 	}
+	return s.submitAlone(ctx, kind, c, t)
+}
+
+func (s *Store) submitAlone(ctx context.Context, kind *batchKind, c domain.CouponID, t *ticket) decision {
 	t.done = make(chan decision, 1)
 	b := &batch{line: &line{key: lineKey{kind, c}}, tickets: []*ticket{t}}
 	sent := b.call(s)
@@ -402,17 +410,17 @@ func (s *Store) submit(ctx context.Context, kind *batchKind, c domain.CouponID, 
 
 // useArgs are the arguments of redeem.lua for one use; text is its record, claim the
 // token of the claim to its subscription, if it is for one.
-func useArgs(r *domain.Redemption, claim, text string) []any {
+func useArgs(r *domain.Redemption, claim, text string) []string {
 	var who [2]domain.Identity
 	copy(who[:], r.Identities())
 	var amount int64
 	if r.Discount != nil {
 		amount = r.Discount.TotalAmountMinor
 	}
-	return []any{
-		requestKey(r.RequestID), r.CouponVersion, string(r.PromotionCode), r.PromotionCodeVersion,
+	return []string{
+		requestKey(r.RequestID), decimal(r.CouponVersion), string(r.PromotionCode), decimal(r.PromotionCodeVersion),
 		string(who[0]), string(who[1]), millis(r.ExpireTime), periodsText(r.Periods),
-		string(currencyOf(r)), amount, r.ScopedAmountMinor, claim, text,
+		string(currencyOf(r)), decimal(amount), decimal(r.ScopedAmountMinor), claim, text,
 	}
 }
 

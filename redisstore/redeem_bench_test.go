@@ -5,7 +5,9 @@ package redisstore
 
 import (
 	"context"
+	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +17,12 @@ import (
 	"github.com/discountd/discountd/domain"
 )
 
-// decider is a Redis of which every redemption gets what it asks for, at once.
-type decider struct{ redis.Hook }
+// decider is a Redis of which every redemption gets what it asks for, at once or when
+// ready is closed.
+type decider struct {
+	redis.Hook
+	ready chan struct{}
+}
 
 func (decider) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -24,8 +30,11 @@ func (decider) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-func (decider) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+func (d decider) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(_ context.Context, cmd redis.Cmder) error {
+		if d.ready != nil {
+			<-d.ready
+		}
 		const fixed, each = 3 + 7 + 2, 13
 		answer := []any{"decided"}
 		for range (len(cmd.Args()) - fixed) / each {
@@ -37,11 +46,11 @@ func (decider) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 }
 
 // withRules returns a store that knows the rules of one coupon, and a request for it.
-func withRules(b testing.TB) (*Store, domain.RedeemRequest) {
+func withRules(b testing.TB, d decider) (*Store, domain.RedeemRequest) {
 	b.Helper()
 	client := redis.NewClient(&redis.Options{})
 	b.Cleanup(func() { _ = client.Close() })
-	client.AddHook(decider{})
+	client.AddHook(d)
 	s := newStore(client, &Options{Clock: time.Now})
 	s.rules = newRules(1<<20, time.Now)
 	s.gather = newGatherer(s, 0)
@@ -61,7 +70,7 @@ func withRules(b testing.TB) (*Store, domain.RedeemRequest) {
 // What the server does for a redemption by rules that it remembers, but for the RPC
 // itself and for Redis.
 func BenchmarkRedeemRecalled(b *testing.B) {
-	s, r := withRules(b)
+	s, r := withRules(b, decider{})
 	b.ReportAllocs()
 	for b.Loop() {
 		if got, err := s.Redeem(b.Context(), &r); err != nil || got.Discount.TotalAmountMinor != 1_250 {
@@ -71,7 +80,7 @@ func BenchmarkRedeemRecalled(b *testing.B) {
 }
 
 func BenchmarkRedeemGathered(b *testing.B) {
-	s, like := withRules(b)
+	s, like := withRules(b, decider{})
 	var n atomic.Int64
 	b.ReportAllocs()
 	b.SetParallelism(64)
@@ -84,4 +93,43 @@ func BenchmarkRedeemGathered(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The stack of a call that waits for its turn, under that of the RPC. A goroutine's
+// stack grows by doubling, and to 16 KB means to copy it once more.
+func BenchmarkStackOfRedeemThatWaits(b *testing.B) {
+	const calls, ofRPC = 1_000, 3_000
+	var total uint64
+	for b.Loop() {
+		d := decider{ready: make(chan struct{})}
+		s, like := withRules(b, d)
+		var before, during runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var running sync.WaitGroup
+		var started atomic.Int64
+		for i := range calls {
+			running.Go(func() {
+				r := like
+				r.RequestID = "request-" + strconv.Itoa(i)
+				var frame [ofRPC]byte
+				started.Add(int64(1 + frame[i]))
+				if _, err := s.Redeem(context.Background(), &r); err != nil {
+					b.Error(err)
+				}
+				started.Add(int64(frame[i]))
+			})
+		}
+		for waiting := 0; waiting < calls-1; { // one of them is on its way
+			runtime.Gosched()
+			s.gather.only.mu.Lock()
+			waiting = s.gather.only.waiting
+			s.gather.only.mu.Unlock()
+		}
+		runtime.ReadMemStats(&during)
+		total += during.StackInuse - before.StackInuse
+		close(d.ready)
+		running.Wait()
+	}
+	b.ReportMetric(float64(total)/float64(calls*b.N), "stack-B/call")
 }

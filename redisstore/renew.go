@@ -67,8 +67,8 @@ func (s *Store) renewOnce(ctx context.Context, r *domain.Renewal, against []doma
 	}
 	position, _ := r.Redemption.ID.Position()
 	decided, value, err := s.decide(ctx, renewBatch, r.Redemption.Coupon,
-		requestKey(r.RequestID), r.Fingerprint, position, invoiceKey(r.InvoiceID), outcome,
-		string(d.Currency), d.TotalAmountMinor, r.ScopedAmountMinor, renewalText(r))
+		requestKey(r.RequestID), r.Fingerprint, decimal(position), invoiceKey(r.InvoiceID), outcome,
+		string(d.Currency), decimal(d.TotalAmountMinor), decimal(r.ScopedAmountMinor), renewalText(r))
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (*domain.Redemptio
 	}
 	position, _ := t.name.ID.Position()
 	outcome, value, err := s.decide(ctx, settleBatch, t.name.Coupon,
-		t.kind, requestKey(t.request), t.fingerprint, position, made.request,
+		t.kind, requestKey(t.request), t.fingerprint, decimal(position), made.request,
 		string(made.who[0]), string(made.who[1]), limitText(t.amount), t.note+instant(s.now()), t.request+noteSeparator+t.reason)
 	if err != nil {
 		return nil, err

@@ -272,6 +272,8 @@ func millis(t time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
 func limitText(limit *int64) string {
 	if limit == nil {
 		return ""

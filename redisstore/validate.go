@@ -157,7 +157,7 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 	}
 	text := strings.Join(fields, " ")
 	c := &counts{at: s.now()}
-	d := s.submit(ctx, countsBatch, known.coupon.Coupon.ID, &ticket{args: []any{code, text}, same: code + "\n" + text})
+	d := s.submit(ctx, countsBatch, known.coupon.Coupon.ID, &ticket{args: []string{code, text}, same: code + "\n" + text})
 	if d.err != nil {
 		return nil, nil, d.err
 	}

@@ -10,6 +10,9 @@ import (
 
 // readCustomer reads who is buying; nobody in particular is a guest.
 func readCustomer(r *reader, path string, c *discountv1.Customer) domain.Customer {
+	if c == nil {
+		return domain.Customer{}
+	}
 	return domain.Customer{
 		ID:                   r.callerID(path+"id", c.GetId()),
 		EmailHash:            r.email(path+"email", c.GetEmail()),

@@ -82,7 +82,8 @@ func readEnum[T ~uint8, E protoreflect.Enum](r *reader, field string, e E) T {
 // known records an enum whose number the API does not have, and reports whether it
 // has it.
 func (r *reader) known(field string, e protoreflect.Enum) bool {
-	if e.Descriptor().Values().ByNumber(e.Number()) == nil {
+	// Every enum has a 0, and it need not be looked for.
+	if e.Number() != 0 && e.Descriptor().Values().ByNumber(e.Number()) == nil {
 		r.add(field, "has no value %d", e.Number())
 		return false
 	}
