@@ -19,39 +19,55 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// chain returns the interceptors that every call passes, outermost first. The
-// order matters:
+// chain returns the interceptors that every call passes. What they do has an order,
+// outermost first:
 //   - calls are logged with what the client is told, so logging is outermost;
 //   - a panic anywhere further in is answered and logged as any other failure;
 //   - errors become statuses outside of everything that may return one;
 //   - the deadline is set last, so that what stands before it costs no time of it.
 //
-// A stream is as long as its client wants it and gets no deadline.
+// For unary calls one interceptor does it all: a chain has a frame and a closure more
+// for each of its links, and the stack of a call that waits is to be short. A stream is
+// as long as its client wants it and gets no deadline.
 func (s *Server) chain() []grpc.ServerOption {
-	panics := recovery.WithRecoveryHandler(func(p any) error {
-		return internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-	})
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(
-			s.logUnary,
-			recovery.UnaryServerInterceptor(panics),
-			mapUnaryErrors,
-			s.defaultDeadline,
-		),
+		grpc.UnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(
 			s.logStream,
-			recovery.StreamServerInterceptor(panics),
+			recovery.StreamServerInterceptor(recovery.WithRecoveryHandler(panicked)),
 			mapStreamErrors,
 			s.endHealthWatches,
 		),
 	}
 }
 
-func (s *Server) logUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+// panicked is what a client is told of a panic, with the stack of the panic.
+func panicked(p any) error { return internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack())) }
+
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	begin := s.config.Clock()
-	resp, err := next(ctx, req)
+	resp, err := s.answer(ctx, req, info, next)
 	s.logCall(ctx, info.FullMethod, begin, err)
 	return resp, err
+}
+
+// answer returns the answer to a call or a status, whatever its handler does. It
+// bounds calls whose caller does not.
+func (s *Server) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			resp, err = nil, panicked(p)
+		}
+	}()
+	if _, ok := ctx.Deadline(); !ok {
+		within, cancel := context.WithTimeout(ctx, s.config.Limits.DefaultDeadline)
+		defer cancel()
+		ctx = within
+	}
+	if resp, err = next(ctx, req); err != nil {
+		return nil, translate(err, info.FullMethod)
+	}
+	return resp, nil
 }
 
 func (s *Server) logStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
@@ -100,29 +116,11 @@ func levelOf(code codes.Code) slog.Level {
 	}
 }
 
-func mapUnaryErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	resp, err := next(ctx, req)
-	if err != nil {
-		return nil, translate(err, info.FullMethod)
-	}
-	return resp, nil
-}
-
 func mapStreamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if err := next(srv, stream); err != nil {
 		return translate(err, info.FullMethod)
 	}
 	return nil
-}
-
-// defaultDeadline bounds calls whose caller does not.
-func (s *Server) defaultDeadline(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if _, ok := ctx.Deadline(); ok {
-		return next(ctx, req)
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.Limits.DefaultDeadline)
-	defer cancel()
-	return next(ctx, req)
 }
 
 // endHealthWatches ends the streams that watch the server's health when it shuts

@@ -6,9 +6,7 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -171,7 +169,7 @@ func (s *Server) message(ctx context.Context, method string, do func(context.Con
 	begin := s.config.Clock()
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			result, err = nil, panicked(p)
 		}
 		s.logCall(ctx, method, begin, err)
 	}()
