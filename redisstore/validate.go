@@ -38,8 +38,7 @@ func (s *Store) validateFound(ctx context.Context, r *domain.ValidateRequest) (*
 		}
 		found.state.SubscriptionHolder = sub.holder
 	}
-	e := domain.Evaluate(&found.state.Snapshot, r, s.now())
-	return &e, nil
+	return evaluate(&found.state.Snapshot, r, s.now()), nil
 }
 
 // Those who validate with one coupon at the same time share a read of its counters:
@@ -72,25 +71,33 @@ func (s *Store) validateRecalled(ctx context.Context, r *domain.ValidateRequest)
 	if !ok {
 		return nil, nil
 	}
-	snapshot, now, who := known.snapshot(), s.now(), r.Customer.Identities()
-	periods := snapshot.PeriodCounters(who, now)
-	fields := countFields(snapshot, who, periods)
+	rules, now, who := known.rules(), s.now(), r.Customer.Identities()
+	periods := rules.PeriodCounters(who, now)
+	fields := countFields(rules, who, periods)
 	if last := s.lastCounts(ctx, &known, r.MaxStaleness, now); last != nil && len(fields) == 0 {
+		snapshot := known.snapshot()
 		last.fill(snapshot)
-		e := domain.Evaluate(snapshot, r, last.at)
-		return &e, nil
+		return evaluate(snapshot, r, last.at), nil
 	}
 	c, uses, err := s.count(ctx, &known, fields)
 	if err != nil || !known.fit(c) || !c.due.IsZero() && !c.due.After(s.now()) {
 		return nil, err
 	}
+	snapshot := known.snapshot()
 	c.fill(snapshot)
 	if len(fields) == 0 {
 		known.counts().Store(c)
 	}
 	snapshot.CustomerUses, snapshot.PeriodUses = usesOf(snapshot, who, periods, uses)
-	e := domain.Evaluate(snapshot, r, s.now())
-	return &e, nil
+	return evaluate(snapshot, r, s.now()), nil
+}
+
+// evaluate has a frame of its own for what an evaluation is copied through.
+//
+//go:noinline
+func evaluate(s *domain.Snapshot, r *domain.ValidateRequest, now time.Time) *domain.Evaluation {
+	e := domain.Evaluate(s, r, now)
+	return &e
 }
 
 // lastCounts returns the counters that were read last, if they are recent enough, of
