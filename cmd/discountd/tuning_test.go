@@ -12,7 +12,7 @@ import (
 )
 
 // tuned are the settings that need not be given.
-var tuned = tuning{Gather: true, MaxWaiting: 16_384, RulesCacheMiB: 64, StreamWorkers: 128}
+var tuned = tuning{Gather: true, MaxWaiting: 16_384, RulesCacheMiB: 64, StreamWorkers: 512}
 
 func TestTuningIsReadAndAppliedToTheStore(t *testing.T) {
 	t.Parallel()
