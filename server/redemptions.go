@@ -21,6 +21,8 @@ type redemptionService struct {
 	subscriptions SubscriptionStore
 	credit        CreditStore
 
+	// crew works on the messages of streams.
+	crew *crew
 	// message does what one message of a stream asks for, as a call of its own.
 	message func(context.Context, string, func(context.Context) (*discountv1.Redemption, error)) (*discountv1.Redemption, error)
 	// stopping ends when the server takes no more calls.

@@ -46,9 +46,9 @@ type Config struct {
 	Clock func() time.Time
 	// Limits bounds what clients can ask of the server.
 	Limits Limits
-	// StreamWorkers is how many goroutines are kept for calls. A call that finds none
-	// free gets a goroutine of its own, so this bounds nothing: it saves growing a
-	// stack for every call. 0 keeps none.
+	// StreamWorkers is how many goroutines are kept for calls, and as many again for
+	// messages of streams. What finds none free gets a goroutine of its own, so this
+	// bounds nothing: it saves growing a stack every time. 0 keeps none.
 	StreamWorkers uint32
 }
 
@@ -140,6 +140,7 @@ func New(config Config) (*Server, error) {
 		reservations:  config.Store,
 		subscriptions: config.Store,
 		credit:        config.Store,
+		crew:          newCrew(int(config.StreamWorkers), s.stopping.Done()),
 		message:       s.message,
 		stopping:      s.stopping,
 	})

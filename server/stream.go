@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
@@ -18,8 +19,11 @@ import (
 
 // MaxStreamMessages is how many messages of one stream are being worked on or have
 // an answer that is not sent yet. Further ones are not taken in, which holds the
-// client back.
+// client back. A message of more than streamSlotBytes counts as several.
 const MaxStreamMessages = 256
+
+// streamSlotBytes makes the messages that a stream has in hand 4 MiB at most.
+const streamSlotBytes = 16 << 10
 
 var errStopping = errors.New("the server is stopping")
 
@@ -32,86 +36,118 @@ type redeemStream = grpc.BidiStreamingServer[discountv1.RedeemStreamRequest, dis
 func (s *redemptionService) RedeemStream(stream redeemStream) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-
-	slots := make(chan struct{}, MaxStreamMessages)
-	answers := make(chan *discountv1.RedeemStreamResponse, MaxStreamMessages)
-	sent := make(chan error, 1)
-	go func() { sent <- sendAnswers(stream, answers, slots, cancel) }()
-	received := receive(ctx, stream)
-
-	var working sync.WaitGroup
-	err := func() error {
-		for {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			select {
-			case m := <-received:
-				if m.err != nil {
-					return m.err
-				}
-				working.Go(func() { answers <- s.answer(ctx, m.request) })
-			case <-s.stopping.Done():
-				// Whoever is waiting for answers gets them; what is sent from now on goes
-				// to another server.
-				return &domain.UnavailableError{RetryAfter: defaultRetryDelay, Cause: errStopping}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}()
-	working.Wait()
-	close(answers)
-	if sendErr := <-sent; sendErr != nil {
-		return sendErr
+	w := &streamWork{
+		slots:   make(chan struct{}, MaxStreamMessages),
+		answers: make(chan streamAnswer, MaxStreamMessages),
 	}
-	if errors.Is(err, io.EOF) {
-		return nil // the client has sent all it wanted to
-	}
-	return err
-}
+	// Whoever is waiting for answers gets them; what is sent from now on goes to
+	// another server.
+	defer context.AfterFunc(s.stopping, func() {
+		w.end(&domain.UnavailableError{RetryAfter: defaultRetryDelay, Cause: errStopping})
+	})()
+	defer context.AfterFunc(ctx, func() { w.end(ctx.Err()) })()
+	// This one may be waiting for the client to speak. It ends with the call.
+	go s.takeIn(ctx, stream, w)
 
-// sendAnswers sends what comes through answers, each of which frees a slot, until
-// that is closed. When one cannot be sent it breaks the work off.
-func sendAnswers(stream redeemStream, answers <-chan *discountv1.RedeemStreamResponse, slots <-chan struct{}, cancel context.CancelFunc) error {
 	var failed error
-	for a := range answers {
+	for a := range w.answers {
 		if failed == nil {
-			if failed = stream.Send(a); failed != nil {
+			if failed = stream.Send(a.response); failed != nil {
 				cancel()
 			}
 		}
-		<-slots
-	}
-	return failed
-}
-
-// streamMessage is what was received from a client.
-type streamMessage struct {
-	request *discountv1.RedeemStreamRequest
-	err     error
-}
-
-// receive receives until there is an error, which is the last thing it passes on. A
-// channel, so that a server that stops need not wait for a client to speak.
-func receive(ctx context.Context, stream redeemStream) <-chan streamMessage {
-	out := make(chan streamMessage)
-	go func() {
-		for {
-			request, err := stream.Recv()
-			select {
-			case out <- streamMessage{request, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
+		for range a.slots {
+			<-w.slots
 		}
-	}()
-	return out
+	}
+	if failed != nil {
+		return failed
+	}
+	if errors.Is(w.err, io.EOF) {
+		return nil // the client has sent all it wanted to
+	}
+	return w.err
+}
+
+// takeIn receives messages and has each worked on, until there is an error.
+func (s *redemptionService) takeIn(ctx context.Context, stream redeemStream, w *streamWork) {
+	for w.reserve(ctx, 1) {
+		request, err := stream.Recv()
+		if err != nil {
+			w.end(err)
+			return
+		}
+		slots := 1 + min(proto.Size(request)/streamSlotBytes, MaxStreamMessages-1)
+		if !w.reserve(ctx, slots-1) || !w.begin() {
+			return
+		}
+		s.crew.do(func() { w.done(streamAnswer{s.answer(ctx, request), slots}) })
+	}
+}
+
+// streamAnswer is an answer and how many slots its message has.
+type streamAnswer struct {
+	response *discountv1.RedeemStreamResponse
+	slots    int
+}
+
+// streamWork is what one stream has in hand.
+type streamWork struct {
+	slots   chan struct{}     // one for each that is taken
+	answers chan streamAnswer // closed when nothing is in hand any more, and err is set
+
+	mu     sync.Mutex
+	inHand int
+	ended  bool
+	err    error // why nothing more is taken in
+}
+
+// reserve takes n slots, and reports whether it could before ctx ended.
+func (w *streamWork) reserve(ctx context.Context, n int) bool {
+	for range n {
+		select {
+		case w.slots <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// begin takes a message in, and reports whether it may.
+func (w *streamWork) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return false
+	}
+	w.inHand++
+	return true
+}
+
+// done answers a message that was taken in.
+func (w *streamWork) done(a streamAnswer) {
+	w.answers <- a
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inHand--
+	w.closeWhenEmpty()
+}
+
+// end takes no more messages in, for a reason; the first one counts.
+func (w *streamWork) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		w.ended, w.err = true, err
+		w.closeWhenEmpty()
+	}
+}
+
+func (w *streamWork) closeWhenEmpty() {
+	if w.ended && w.inHand == 0 {
+		close(w.answers)
+	}
 }
 
 // answer does what one message asks for.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,6 +217,60 @@ func TestStreamTakesInNoMoreThanItAnswers(t *testing.T) {
 	}
 	if err := <-sent; err != nil || len(seen) != n {
 		t.Errorf("%d answered, %v", len(seen), err)
+	}
+}
+
+func TestLargeMessageOfAStreamCountsAsSeveral(t *testing.T) {
+	t.Parallel()
+	large := func(id string) *discountv1.RedeemStreamRequest {
+		order := &discountv1.Order{CurrencyCode: "EUR"}
+		for i := range 200 {
+			order.Lines = append(order.Lines, &discountv1.OrderLine{
+				Id: strconv.Itoa(i), ProductId: strings.Repeat("p", 60), UnitAmountMinor: 100, Quantity: 1,
+				CategoryIds: []string{strings.Repeat("a", 60), strings.Repeat("b", 60), strings.Repeat("c", 60)},
+			})
+		}
+		return &discountv1.RedeemStreamRequest{Command: &discountv1.RedeemStreamRequest_Redeem{Redeem: &discountv1.RedeemRequest{
+			RequestId: id, Source: &discountv1.RedeemRequest_Coupon{Coupon: "coupons/fall"}, Order: order,
+		}}}
+	}
+	slots := 1 + proto.Size(large("00"))/(16<<10)
+	if slots < 3 {
+		t.Fatalf("a large message has %d bytes only", proto.Size(large("00")))
+	}
+	most := int64(server.MaxStreamMessages / slots)
+
+	release := make(chan struct{})
+	store := &stub{before: func(context.Context) error { <-release; return nil }}
+	stream := start(t, store).openStream(t)
+	n := int(2 * most)
+	sent := make(chan error, 1)
+	go func() {
+		for i := range n {
+			if err := stream.Send(large(strconv.Itoa(i))); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- stream.CloseSend()
+	}()
+	for int64(store.calls.Load()) < most {
+		runtime.Gosched()
+	}
+	for range 1000 { // those that it would take in, if it did
+		runtime.Gosched()
+	}
+	if got := int64(store.calls.Load()); got != most {
+		t.Errorf("%d messages of %d bytes are worked on at once, not %d", got, proto.Size(large("00")), most)
+	}
+	close(release)
+	for range n {
+		if a, err := stream.Recv(); err != nil || a.GetRedemption() == nil {
+			t.Fatal(a, err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
 	}
 }
 
