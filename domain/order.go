@@ -97,7 +97,11 @@ func NewHasher(key []byte) (Hasher, error) {
 		return Hasher{}, errors.New("a hashing key has at least 32 bytes")
 	}
 	key = bytes.Clone(key)
-	return Hasher{macs: &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, key)} }}}, nil
+	return Hasher{macs: &sync.Pool{New: func() any {
+		k := &keyedHash{Hash: hmac.New(sha256.New, key)}
+		k.Reset() // from the first on it returns to a state that it has kept
+		return k
+	}}}, nil
 }
 
 const maxEmailLength = 254
@@ -125,11 +129,12 @@ func (h Hasher) sum(kind, text string) string {
 func (h Hasher) mac(kind, text string) (sum [sha256.Size]byte) {
 	k := h.macs.Get().(*keyedHash) //nolint:forcetypeassert // nothing else is put in
 	k.text = append(append(k.text[:0], kind...), text...)
-	k.Reset()
 	k.Write(k.text)
 	k.sum = k.Sum(k.sum[:0])
 	copy(sum[:], k.sum)
-	clear(k.text) // an address is kept nowhere
+	// An address is kept nowhere, also not in what the hash has yet to take in.
+	clear(k.text)
+	k.Reset()
 	h.macs.Put(k)
 	return sum
 }

@@ -32,7 +32,13 @@ func TestP10P11HistoriesAreLinearizable(t *testing.T) {
 			seed := seedOf(t)
 			e := open(t, onRedis)
 			stores := []*Store{e.Store, e.server(), e.server()}
-			e.playHistory(th, seed, 24, func(i int) (*Store, *harmer) { return stores[i%len(stores)], nil })
+			calls := 24
+			if th == aroundOneCode {
+				// Where holders give way there are more orders: of 24 calls each the search
+				// took 15 s, and minutes with the race detector.
+				calls = 12
+			}
+			e.playHistory(th, seed, calls, func(i int) (*Store, *harmer) { return stores[i%len(stores)], nil })
 		})
 	}
 }

@@ -116,6 +116,8 @@ func New(config Config) (*Server, error) {
 	switch {
 	case config.Store == nil:
 		return nil, errors.New("server: Config.Store is missing")
+	case config.Hasher == (domain.Hasher{}):
+		return nil, errors.New("server: Config.Hasher is missing")
 	case config.Logger == nil:
 		return nil, errors.New("server: Config.Logger is missing")
 	case config.Clock == nil:

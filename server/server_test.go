@@ -331,9 +331,14 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 }
 
 func TestNewNamesWhatIsMissing(t *testing.T) {
-	whole := server.Config{Store: &stub{}, Logger: slog.New(slog.DiscardHandler), Clock: time.Now}
+	hasher, err := domain.NewHasher(make([]byte, domain.MinHashKeyLength))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := server.Config{Store: &stub{}, Hasher: hasher, Logger: slog.New(slog.DiscardHandler), Clock: time.Now}
 	for name, remove := range map[string]func(*server.Config){
 		"Store":  func(c *server.Config) { c.Store = nil },
+		"Hasher": func(c *server.Config) { c.Hasher = domain.Hasher{} },
 		"Logger": func(c *server.Config) { c.Logger = nil },
 		"Clock":  func(c *server.Config) { c.Clock = nil },
 	} {

@@ -19,10 +19,11 @@ import (
 
 // MaxStreamMessages is how many messages of one stream are being worked on or have
 // an answer that is not sent yet. Further ones are not taken in, which holds the
-// client back. A message of more than streamSlotBytes counts as several.
+// client back. A message of streamSlotBytes or more counts as several.
 const MaxStreamMessages = 256
 
-// streamSlotBytes makes the messages that a stream has in hand 4 MiB at most.
+// streamSlotBytes makes the messages that a stream is working on 4 MiB at most, as
+// long as none is larger than that.
 const streamSlotBytes = 16 << 10
 
 var errStopping = errors.New("the server is stopping")

@@ -254,13 +254,13 @@ func TestLargeMessageOfAStreamCountsAsSeveral(t *testing.T) {
 		}
 		sent <- stream.CloseSend()
 	}()
-	for int64(store.calls.Load()) < most {
+	for store.calls.Load() < most {
 		runtime.Gosched()
 	}
 	for range 1000 { // those that it would take in, if it did
 		runtime.Gosched()
 	}
-	if got := int64(store.calls.Load()); got != most {
+	if got := store.calls.Load(); got != most {
 		t.Errorf("%d messages of %d bytes are worked on at once, not %d", got, proto.Size(large("00")), most)
 	}
 	close(release)

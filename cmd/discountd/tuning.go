@@ -20,7 +20,7 @@ type tuning struct {
 	Gather        bool   `env:"DISCOUNTD_GATHER" default:"true" negatable:"" help:"Send requests about one coupon that come while another one is in flight together (${default})."`
 	MaxWaiting    int    `env:"DISCOUNTD_MAX_WAITING" default:"16384" placeholder:"N" help:"Requests that may wait to be sent to Redis before more are refused as RESOURCE_EXHAUSTED (${default}). Half of them may be about one coupon."`
 	RulesCacheMiB int    `name:"rules-cache-mib" env:"DISCOUNTD_RULES_CACHE_MIB" default:"64" placeholder:"N" help:"Memory for rules of coupons and promotion codes, so that they need not be read for every call (${default}). 0 keeps none."`
-	StreamWorkers uint32 `env:"DISCOUNTD_STREAM_WORKERS" default:"512" placeholder:"N" help:"Goroutines kept for calls, up to 65536 (${default}). A call that finds none free gets one of its own. 0 keeps none."`
+	StreamWorkers uint32 `env:"DISCOUNTD_STREAM_WORKERS" default:"512" placeholder:"N" help:"Goroutines kept for calls, and as many again for messages of streams, up to 65536 (${default}). What finds none free gets one of its own. 0 keeps none."`
 	GCPercent     int    `name:"gc-percent" env:"DISCOUNTD_GC_PERCENT" default:"0" placeholder:"N" help:"How much the heap may grow between collections, in percent of what is in use. 0 (the default) is GOGC if that is set, else 400."`
 	MemoryMiB     int64  `name:"memory-mib" env:"DISCOUNTD_MEMORY_MIB" default:"0" placeholder:"N" help:"Memory from which on more is collected, whatever the percentage. 0 (the default) is GOMEMLIMIT if that is set, else 1024 or 70% of what the control group allows, whichever is less."`
 }

@@ -29,8 +29,8 @@ end
 -- books_open returns nil when there is no such coupon. The key of a bucket of
 -- promotion codes is that of promotions, a colon, and the first four characters
 -- of the code's id. An audit marks the head with the moment until which it may
--- last, so that one that never came to its end is over all the same. If a currency is
--- given, what was spent in it comes with the rest.
+-- last, so that one that never came to its end is over all the same. What was spent in
+-- the currency given comes with the rest; who does not know one yet gives none.
 local function books_open(head, customers, promotions, now, currency)
   currency = currency or ''
   local h = redis.call('HMGET', head, 's', 'v', 'm', 'u', 'r', 'h', 'q', 'd', 'A', books_spent_fields(currency))
@@ -344,4 +344,3 @@ local function books_write(b)
   end
   books_store(b.customers, counts)
 end
-
