@@ -52,10 +52,7 @@ func (l *load) verify() {
 	}
 	s := l.services[0]
 	harness.Await(l.t, harness.Patience, "the end of all reservations", func(ctx context.Context) bool {
-		got, err := s.ListRedemptions(ctx, &discountv1.ListRedemptionsRequest{
-			Parent: l.coupon.GetName(), State: discountv1.RedemptionState_REDEMPTION_STATE_RESERVED, PageSize: 1_000,
-		})
-		return err == nil && len(got.GetRedemptions()) == 0 && got.GetNextPageToken() == ""
+		return l.nothingReserved(ctx, s)
 	})
 	ledger := s.WantAuditClean(l.t, l.coupon.GetName())
 	h := read(l.t, l.journals)
@@ -72,6 +69,23 @@ func (l *load) verify() {
 	}
 	l.wantRetriesFind(h)
 	l.wantNothingStranded()
+}
+
+// nothingReserved reports whether no reservation is in the ledger. A page without one
+// need not be the last: each looks at a part of the ledger.
+func (l *load) nothingReserved(ctx context.Context, s *harness.Service) bool {
+	q := &discountv1.ListRedemptionsRequest{
+		Parent: l.coupon.GetName(), State: discountv1.RedemptionState_REDEMPTION_STATE_RESERVED, PageSize: 1_000,
+	}
+	for {
+		page, err := s.ListRedemptions(ctx, q)
+		if err != nil || len(page.GetRedemptions()) > 0 {
+			return false
+		}
+		if q.PageToken = page.GetNextPageToken(); q.GetPageToken() == "" {
+			return true
+		}
+	}
 }
 
 // counted returns how many redemptions count against limits.
