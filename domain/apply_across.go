@@ -20,8 +20,8 @@ func (t *Terms) takesAcross() bool {
 	return false
 }
 
-// inlinePortions is the number of portions that are kept on the stack.
-const inlinePortions = 8
+// fewLines is how many lines an order has whose portions make no frame long.
+const fewLines = 8
 
 // portion is what one line has of an amount that is taken across.
 type portion struct {
@@ -32,14 +32,26 @@ type portion struct {
 // inlineSlots lines. It computes the same as apply does in half of the time, as no
 // unit differs from its neighbours in the line. It reports false, and nothing else,
 // when a line has a floor of its own, which takes apply.
-func (t *Terms) applyAcross(o *Order) (d AppliedDiscount, against []Ineligibility, ok bool) {
+func (t *Terms) applyAcross(o *Order) (AppliedDiscount, []Ineligibility, bool) {
+	if len(o.Lines) > fewLines {
+		return t.applyAcrossMany(o)
+	}
+	var inline [fewLines]portion
+	return t.applyAcrossPortions(o, inline[:len(o.Lines)])
+}
+
+// applyAcrossMany is applyAcross for more lines, with a longer frame.
+//
+//go:noinline
+func (t *Terms) applyAcrossMany(o *Order) (AppliedDiscount, []Ineligibility, bool) {
+	var inline [inlineSlots]portion
+	return t.applyAcrossPortions(o, inline[:len(o.Lines)])
+}
+
+// applyAcrossPortions is applyAcross with a portion for each line, all zero.
+func (t *Terms) applyAcrossPortions(o *Order, portions []portion) (d AppliedDiscount, against []Ineligibility, ok bool) {
 	w := newWork(&cart{order: o}, t)
 	scope := newScope(&t.AppliesTo, o)
-	var inline [inlinePortions]portion
-	portions := inline[:min(len(o.Lines), inlinePortions)]
-	if len(o.Lines) > inlinePortions {
-		portions = make([]portion, len(o.Lines))
-	}
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		if l.MinUnitAmountMinor > 0 {
