@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,26 +52,13 @@ func TestBalancesAreLinearizable(t *testing.T) {
 			history[string(program.ID)+s.about(op.Input)] = append(history[string(program.ID)+s.about(op.Input)], op)
 		}
 	}
-	t.Log(sorts)
-	for _, want := range []string{
+	wantKinds(t, sorts,
 		"domain.RedeemRequest ok", "domain.RedeemRequest *domain.RefusedError", "domain.ReserveRequest ok", "domain.CommitRedemption ok",
 		"domain.ReleaseRedemption ok", "domain.VoidRedemption ok", "domain.AdjustGiftCard ok", "domain.AdjustGiftCard *domain.AmountExceededError",
 		"domain.TransferToCredit ok", "domain.GetGiftCard ok",
 		"domain.ApplyCredit ok", "domain.AdjustCustomerBalance ok", "domain.AdjustCustomerBalance *domain.AmountExceededError",
-	} {
-		if sorts[want] == 0 {
-			t.Errorf("no call came to: %s", want)
-		}
-	}
-	for name, ops := range history {
-		verdict, _ := porcupine.CheckOperationsVerbose(balanceModel(e.clock.Now()), ops, longForm(time.Minute, 10*time.Minute))
-		if verdict != porcupine.Ok {
-			t.Errorf("%s: %d operations: %s", name, len(ops), verdict)
-			for _, op := range ops {
-				t.Logf("%4d..%-4d client %d %T %+v -> %s", op.Call, op.Return, op.ClientId, op.Input, op.Input, balanceResult(op.Input.(domain.Command), op.Output.(domain.Result)))
-			}
-		}
-	}
+	)
+	wantLinearizable(t, balanceModel(e.clock.Now()), history, balanceResult)
 	if a := e.auditBalances(); len(a.Found) > 0 || a.Sums["EUR"].Unaccounted() != 0 || a.Sums["EUR"].Owed != 0 {
 		t.Errorf("the audit finds %v, %+v", a.Found, a.Sums["EUR"])
 	}
@@ -82,15 +67,10 @@ func TestBalancesAreLinearizable(t *testing.T) {
 // balanceStorm is what clients do at once with a gift card and with credit, and what
 // they were told.
 type balanceStorm struct {
+	recording
 	program domain.CouponID
 	card    domain.PromotionCodeName
-	clock   atomic.Int64
-	made    atomic.Int64
-
-	mu          sync.Mutex
-	history     []porcupine.Operation
-	redemptions []domain.RedemptionName
-	asked       []domain.Command
+	asked   []domain.Command
 }
 
 func (s *balanceStorm) customer(name string) domain.Identity {
@@ -115,17 +95,11 @@ func (s *balanceStorm) about(command any) string {
 }
 
 func (s *balanceStorm) call(ctx context.Context, store *Store, client int, command domain.Command) {
-	began := s.clock.Add(1)
-	r := carryOutOfCards(ctx, store, command)
-	ended := s.clock.Add(1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.history = append(s.history, porcupine.Operation{ClientId: client, Call: began, Return: ended, Input: command, Output: r})
-	switch made := r.Value.(type) {
-	case domain.GiftCardView:
+	r := s.record(client, command, func() domain.Result { return carryOutOfCards(ctx, store, command) })
+	if made, ok := r.Value.(domain.GiftCardView); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.card = made.Name
-	case domain.Redemption:
-		s.redemptions = append(s.redemptions, made.Name)
 	}
 }
 

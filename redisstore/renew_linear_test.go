@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,49 +45,23 @@ func TestRenewalsAreLinearizable(t *testing.T) {
 			sorts[kindOfResult(op.Input.(domain.Command), op.Output.(domain.Result))]++
 		}
 	}
-	t.Log(sorts)
-	for _, want := range []string{
+	wantKinds(t, sorts,
 		"domain.ApplyRenewal ok", "domain.ApplyRenewal *domain.RefusedError", "domain.ApplyRenewal *domain.RedemptionStateError",
-		"domain.ApplyRenewal " + domain.ErrInvoiceIDReused.Error(), "domain.EndDiscount ok", "domain.VoidRedemption ok",
+		"domain.ApplyRenewal "+domain.ErrInvoiceIDReused.Error(), "domain.EndDiscount ok", "domain.VoidRedemption ok",
 		"domain.RedeemRequest ok", "domain.RedeemRequest *domain.RefusedError",
-	} {
-		if sorts[want] == 0 {
-			t.Errorf("no call came to: %s", want)
-		}
-	}
-	for name, ops := range history {
-		verdict, _ := porcupine.CheckOperationsVerbose(renewalModel(e.clock.Now()), ops, longForm(time.Minute, 10*time.Minute))
-		if verdict != porcupine.Ok {
-			t.Errorf("%s: %d operations: %s", name, len(ops), verdict)
-			for _, op := range ops {
-				t.Logf("%4d..%-4d client %d %+v -> %s", op.Call, op.Return, op.ClientId, op.Input, renewalResult(op.Output.(domain.Result)))
-			}
-		}
-	}
+	)
+	wantLinearizable(t, renewalModel(e.clock.Now()), history, func(_ domain.Command, r domain.Result) string { return renewalResult(r) })
 }
 
 // renewalStorm is what clients do at once, and what they were told.
 type renewalStorm struct {
+	recording
 	group string
 	now   time.Time
-	clock atomic.Int64
-	made  atomic.Int64
-
-	mu          sync.Mutex
-	history     []porcupine.Operation
-	redemptions []domain.RedemptionName
 }
 
 func (s *renewalStorm) call(ctx context.Context, store *Store, client int, command domain.Command) {
-	began := s.clock.Add(1)
-	r := carryOut(ctx, store, command)
-	ended := s.clock.Add(1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.history = append(s.history, porcupine.Operation{ClientId: client, Call: began, Return: ended, Input: command, Output: r})
-	if made, ok := r.Value.(domain.Redemption); ok {
-		s.redemptions = append(s.redemptions, made.Name)
-	}
+	s.record(client, command, func() domain.Result { return carryOut(ctx, store, command) })
 }
 
 // next draws a call, about one of the latest redemptions if it is about one.
