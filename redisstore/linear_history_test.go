@@ -255,6 +255,8 @@ type linearState struct {
 
 func hashed(s domain.State) linearState { return linearState{s, s.Hash()} }
 
+func (s linearState) equal(t linearState) bool { return s.hash == t.hash && s.Equal(t.State) }
+
 // linearModel steps the specification. An answer may leave several states
 // possible: of a call without an answer it is open whether it took effect.
 func linearModel() porcupine.Model {
@@ -280,10 +282,7 @@ func linearModel() porcupine.Model {
 			}
 			return out
 		},
-		Equal: func(a, b any) bool {
-			s, t := a.(linearState), b.(linearState)
-			return s.hash == t.hash && s.Equal(t.State)
-		},
+		Equal: func(a, b any) bool { return a.(linearState).equal(b.(linearState)) },
 		Hash: func(s any) uint64 { return s.(linearState).hash },
 		DescribeOperation: func(input, output any) string {
 			return fmt.Sprintf("%+v -> %s", input.(linearInput).request, output)

@@ -92,16 +92,17 @@ func (s *renewalStorm) next(random *rand.Rand) domain.Command {
 // renewalModel steps the specification. What was aborted has had no effect.
 func renewalModel(now time.Time) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return domain.State{} },
+		Init: func() any { return hashed(domain.State{}) },
 		Step: func(state, input, output any) (bool, any) {
 			got := output.(domain.Result)
 			if errors.Is(got.Err, domain.ErrAborted) {
 				return true, state
 			}
-			next, want := state.(domain.State).Step(now, domain.IDs{}, input.(domain.Command))
-			return renewalResult(got) == renewalResult(want), next
+			next, want := state.(linearState).Step(now, domain.IDs{}, input.(domain.Command))
+			return renewalResult(got) == renewalResult(want), hashed(next)
 		},
-		Equal: func(a, b any) bool { return a.(domain.State).Equal(b.(domain.State)) },
+		Equal: func(a, b any) bool { return a.(linearState).equal(b.(linearState)) },
+		Hash:  func(s any) uint64 { return s.(linearState).hash },
 	}
 }
 
