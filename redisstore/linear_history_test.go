@@ -283,7 +283,7 @@ func linearModel() porcupine.Model {
 			return out
 		},
 		Equal: func(a, b any) bool { return a.(linearState).equal(b.(linearState)) },
-		Hash: func(s any) uint64 { return s.(linearState).hash },
+		Hash:  func(s any) uint64 { return s.(linearState).hash },
 		DescribeOperation: func(input, output any) string {
 			return fmt.Sprintf("%+v -> %s", input.(linearInput).request, output)
 		},
