@@ -16,35 +16,24 @@ import (
 	"github.com/discountd/discountd/domain"
 )
 
-// codeRecord is the record of a promotion code as it is stored, and its
-// configuration.
-type codeRecord struct {
-	text       string
-	f          []string // the fields of the record, or nil
-	definition *domain.PromotionCode
+// auditedCode is a promotion code as an audit found it.
+type auditedCode struct {
+	storedCode
+	configuration *domain.PromotionCode // nil when there is none that can be read
 }
 
-func parseCodeRecord(name domain.PromotionCodeName, record, definition string) codeRecord {
-	c := codeRecord{text: record}
-	if f := strings.Split(record, ","); (len(f) == 8 || len(f) == cardRecordFields) && len(f[0]) == 1 {
-		c.f = f
+func auditCode(name domain.PromotionCodeName, value string) auditedCode {
+	c := auditedCode{storedCode: readCode(value)}
+	if c.fields == nil {
+		return c
 	}
 	var p domain.PromotionCode
-	if parsePromotionText(definition, &p) == nil {
+	if c.define(&p) == nil {
 		p.Name = name
-		c.definition = &p
+		c.configuration = &p
 	}
 	return c
 }
-
-func (c codeRecord) state() domain.PromotionState {
-	if c.f == nil {
-		return 0
-	}
-	return domain.PromotionState(c.f[0][0])
-}
-
-func (c codeRecord) token() string { return c.f[1] }
 
 // codes returns the ids of all promotion codes that are stored or that the ledger
 // names, and compares their number with what the head says of it.
@@ -73,11 +62,11 @@ func (a *couponAudit) codes(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(stored)+len(configured) == 0 {
+		if len(stored) == 0 {
 			empty += bucketsPerCall
 		}
 		created += int64(len(configured))
-		for _, code := range append(stored, configured...) {
+		for _, code := range stored {
 			all[code] = true
 		}
 		if err := a.renew(ctx); err != nil {
@@ -124,17 +113,16 @@ func checkCreated(counted int64) *check {
 	}}
 }
 
-// readCodeBuckets returns the ids of the promotion codes in some buckets that have
-// a record, and of those that have a configuration.
+// readCodeBuckets returns the ids of the promotion codes in some buckets, and of those
+// among them that have a configuration.
 func (a *couponAudit) readCodeBuckets(ctx context.Context, first int64) (stored, configured []string, err error) {
 	k := a.store.keys
-	var records, definitions [bucketsPerCall]*redis.StringSliceCmd
+	var codes [bucketsPerCall]*redis.MapStringStringCmd
 	bucket := func(i int) string { return domain.FirstPromotionCodeID(first + int64(i)).Bucket() }
 	err = a.store.again(ctx, func() error {
 		_, err := a.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i := range bucketsPerCall {
-				records[i] = p.HKeys(ctx, k.promotions(a.id, bucket(i)))
-				definitions[i] = p.HKeys(ctx, k.promotionDefinitions(a.id, bucket(i)))
+				codes[i] = p.HGetAll(ctx, k.promotions(a.id, bucket(i)))
 			}
 			return nil
 		})
@@ -144,11 +132,11 @@ func (a *couponAudit) readCodeBuckets(ctx context.Context, first int64) (stored,
 		return nil, nil, readError(ctx, err)
 	}
 	for i := range bucketsPerCall {
-		for _, suffix := range records[i].Val() {
+		for suffix, value := range codes[i].Val() {
 			stored = append(stored, bucket(i)+suffix)
-		}
-		for _, suffix := range definitions[i].Val() {
-			configured = append(configured, bucket(i)+suffix)
+			if readCode(value).definition != "" {
+				configured = append(configured, bucket(i)+suffix)
+			}
 		}
 	}
 	return stored, configured, nil
@@ -158,14 +146,14 @@ func (a *couponAudit) readCodeBuckets(ctx context.Context, first int64) (stored,
 // configurations, then their claims and the lists they are in.
 func (a *couponAudit) checkCodes(ctx context.Context, ids []string) error {
 	for batch := range slices.Chunk(ids, auditCheckSize) {
-		read := map[string]codeRecord{}
+		read := map[string]auditedCode{}
 		err := a.addChecks(ctx, batch, func(id string) *check { return a.checkCode(id, read) })
 		if err != nil {
 			return err
 		}
 		for _, id := range batch {
 			c := read[id]
-			if c.f == nil || c.definition == nil {
+			if c.configuration == nil {
 				continue
 			}
 			if c.state() == domain.PromotionActive {
@@ -173,8 +161,8 @@ func (a *couponAudit) checkCodes(ctx context.Context, ids []string) error {
 					return err
 				}
 			}
-			if who := c.definition.Scope(); who != "" {
-				entry := listEntry(c.definition.CreateTime, string(a.id)+"/"+id)
+			if who := c.configuration.Scope(); who != "" {
+				entry := listEntry(c.configuration.CreateTime, string(a.id)+"/"+id)
 				if err := a.checkEntry(ctx, id, a.store.keys.boundList(who), entry); err != nil {
 					return err
 				}
@@ -185,34 +173,32 @@ func (a *couponAudit) checkCodes(ctx context.Context, ids []string) error {
 }
 
 // checkCode compares one promotion code, and keeps what was read of it.
-func (a *couponAudit) checkCode(id string, read map[string]codeRecord) *check {
+func (a *couponAudit) checkCode(id string, read map[string]auditedCode) *check {
 	name := domain.PromotionCodeName{Coupon: a.id, ID: domain.PromotionCodeID(id)}
 	return &check{
-		reads: []counter{{"code", id}, {"terms", id}},
+		reads: []counter{{"code", id}},
 		judge: func(a *couponAudit, v []string) []*finding {
-			c := parseCodeRecord(name, v[0], v[1])
+			c := auditCode(name, v[0])
 			read[id] = c
 			want := a.tally.Codes[name.ID]
 			// What was given up before it was stored has a mark and no configuration.
-			mark := c.state() == domain.PromotionDeleted && v[1] == ""
-			if c.f == nil || c.definition == nil && (!mark || want != domain.CodeTally{}) {
+			mark := c.state() == domain.PromotionDeleted && c.definition == ""
+			if c.fields == nil || c.configuration == nil && (!mark || want != domain.CodeTally{}) {
 				return []*finding{{Difference: domain.Difference{
-					Kind: domain.DifferenceCode, Name: id, Stored: fmt.Sprintf("record %q with a configuration of %d bytes", v[0], len(v[1])), Want: "both",
+					Kind: domain.DifferenceCode, Name: id, Stored: fmt.Sprintf("record %q with a configuration of %d bytes", c.record, len(c.definition)), Want: "both",
 					Reason: lostForGood,
 				}}}
 			}
-			out := number(domain.DifferenceCodeRedeemed, id, c.f[3], want.Redeemed, fix{kind: "redeemed", name: id})
-			out = append(out, number(domain.DifferenceCodeHeld, id, c.f[4], want.Held, fix{kind: "held", name: id})...)
-			if c.definition == nil {
+			out := number(domain.DifferenceCodeRedeemed, id, c.fields[codeRedeemed], want.Redeemed, fix{kind: "redeemed", name: id})
+			out = append(out, number(domain.DifferenceCodeHeld, id, c.fields[codeHeld], want.Held, fix{kind: "held", name: id})...)
+			if c.configuration == nil {
 				return out
 			}
-			limits := strings.Join([]string{
-				limitText(c.definition.MaxRedemptions), limitText(c.definition.MaxRedemptionsPerCustomer), millis(c.definition.ExpiresAt),
-			}, ",")
-			if is := strings.Join(c.f[5:8], ","); is != limits {
+			limits := strings.Join(limitTexts(c.configuration), ",")
+			if is := c.limits(); is != limits {
 				out = append(out, &finding{
 					Difference: domain.Difference{Kind: domain.DifferenceCodeLimits, Name: id, Stored: is, Want: limits},
-					fix:        &fix{kind: "terms", name: id, stored: is, want: limits, version: c.f[2]},
+					fix:        &fix{kind: "terms", name: id, stored: is, want: limits, version: c.fields[codeVersion]},
 				})
 			}
 			return out
@@ -226,8 +212,8 @@ func (a *couponAudit) checkCode(id string, read map[string]codeRecord) *check {
 //
 // The record is read before the claim and after it: the promotion code was active
 // all the time only if it did not change.
-func (a *couponAudit) checkClaim(ctx context.Context, c codeRecord) error {
-	p := c.definition
+func (a *couponAudit) checkClaim(ctx context.Context, c auditedCode) error {
+	p := c.configuration
 	self := owner{p.Name, c.token()}
 	entries, err := a.store.readClaim(ctx, p)
 	if err != nil {
@@ -286,8 +272,8 @@ func claimField(p *domain.PromotionCode) string {
 
 // claimAgain claims the code of an active promotion code, by the protocol that any
 // other follows.
-func (a *couponAudit) claimAgain(ctx context.Context, c codeRecord) (string, error) {
-	result, holder, err := a.store.takeClaim(ctx, claimant{promotion: *c.definition, token: c.token()})
+func (a *couponAudit) claimAgain(ctx context.Context, c auditedCode) (string, error) {
+	result, holder, err := a.store.takeClaim(ctx, claimant{promotion: *c.configuration, token: c.token()})
 	switch {
 	case err != nil:
 		return "", err
@@ -313,18 +299,18 @@ func (a *couponAudit) isActive(ctx context.Context, o owner) (bool, string, erro
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, "", readError(ctx, err)
 	}
-	r := parseCodeRecord(o.name, text, "")
+	r := readCode(text)
 	return r.state() == domain.PromotionActive && r.token() == o.token, text, nil
 }
 
 // isSame reports whether an active promotion code has stayed as it was read, but
 // for its counters.
-func (a *couponAudit) isSame(ctx context.Context, c codeRecord) (bool, error) {
-	active, text, err := a.isActive(ctx, owner{c.definition.Name, c.token()})
+func (a *couponAudit) isSame(ctx context.Context, c auditedCode) (bool, error) {
+	active, text, err := a.isActive(ctx, owner{c.configuration.Name, c.token()})
 	if err != nil || !active {
 		return false, err
 	}
-	return parseCodeRecord(c.definition.Name, text, "").f[2] == c.f[2], nil
+	return readCode(text).fields[codeVersion] == c.fields[codeVersion], nil
 }
 
 // checkList checks that the coupon is in the list of coupons.

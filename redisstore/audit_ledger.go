@@ -215,7 +215,7 @@ func (a *couponAudit) read(ctx context.Context, what []counter) (reply, error) {
 	}
 	r, err := a.store.run(ctx, auditRead, []string{
 		k.head(a.id), k.definition(a.id), k.customers(a.id), k.holds(a.id), k.ledger(a.id), k.promotionBuckets(a.id),
-		k.promotionDefinitionBuckets(a.id), k.requests(a.id),
+		k.requests(a.id),
 	}, args...)
 	switch {
 	case err != nil:

@@ -13,11 +13,6 @@ import (
 	"github.com/discountd/discountd/domain"
 )
 
-// A gift card is a promotion code whose record goes on with a balance and with the
-// number of its transactions. What moves the balance is noted as a transaction by
-// the same script.
-const cardRecordFields = 10
-
 // cardBalance is the first balance of a promotion code, empty when it is no gift
 // card.
 func cardBalance(p *domain.PromotionCode) string {

@@ -156,14 +156,9 @@ func (s *sim) understand(w *world) {
 		}
 		id := domain.CouponID(coupon)
 		c := s.coupon(id, at[s.store.keys.head(id)], at[s.store.keys.definition(id)])
-		definitions := at[s.store.keys.promotionDefinitions(id, bucket)]
-		for suffix, record := range k.fields {
+		for suffix, value := range k.fields {
 			name := domain.PromotionCodeName{Coupon: id, ID: domain.PromotionCodeID(bucket + suffix)}
-			definition := ""
-			if definitions != nil {
-				definition = definitions.fields[suffix]
-			}
-			w.codes = append(w.codes, s.code(name, record, definition, c))
+			w.codes = append(w.codes, s.code(name, value, c))
 		}
 	}
 	slices.SortFunc(w.codes, func(a, b simCode) int { return cmp.Compare(a.number, b.number) })
@@ -186,18 +181,18 @@ func (s *sim) coupon(id domain.CouponID, head, definition *storedKey) *domain.Co
 	return c
 }
 
-func (s *sim) code(name domain.PromotionCodeName, record, definition string, coupon *domain.CouponSnapshot) simCode {
-	f := strings.Split(record, ",")
-	var n numbers
+func (s *sim) code(name domain.PromotionCodeName, value string, coupon *domain.CouponSnapshot) simCode {
+	stored := readCode(value)
+	var counted domain.PromotionCodeSnapshot
+	s.must(stored.count(name, &counted))
 	c := simCode{
 		number: s.number(name), name: name, coupon: coupon,
-		state: f[0][0], token: f[1], version: n.parse(f[2]), redeemed: n.parse(f[3]),
+		state: byte(counted.State), token: stored.token(), version: counted.Version, redeemed: counted.Redeemed,
 	}
-	s.must(n.err)
-	if definition != "" {
-		c.p = &domain.PromotionCodeSnapshot{State: domain.PromotionState(c.state), Version: c.version, Redeemed: c.redeemed}
-		s.must(parsePromotionText(definition, &c.p.PromotionCode))
-		c.p.Name = name
+	if stored.definition != "" {
+		var err error
+		c.p, err = stored.snapshot(name)
+		s.must(err)
 	}
 	return c
 }

@@ -187,27 +187,18 @@ func (a *balanceAudit) cards(ctx context.Context, id domain.CouponID) ([]domain.
 
 // card reads a gift card as it is stored: reservations that are due are not ended.
 func (a *balanceAudit) card(ctx context.Context, n domain.PromotionCodeName) (*state, error) {
-	s, suffix := a.store, n.ID.Suffix()
-	record, err := s.readFields(ctx, s.keys.promotions(n.Coupon, n.ID.Bucket()), []string{suffix})
+	values, err := a.store.readFields(ctx, a.store.keys.promotions(n.Coupon, n.ID.Bucket()), []string{n.ID.Suffix()})
 	if err != nil {
 		return nil, err
 	}
-	definition, err := s.readFields(ctx, s.keys.promotionDefinitions(n.Coupon, n.ID.Bucket()), []string{suffix})
-	if err != nil {
+	st, stored := &state{}, readCode(values[0])
+	if err := st.readCode(n, stored); err != nil {
 		return nil, err
 	}
-	st := &state{}
-	if st.PromotionCode, st.token, err = parsePromotion(n, record[0], definition[0]); err != nil {
-		return nil, err
+	if _, isCard, _ := stored.moves(); !isCard || st.PromotionCode.Card == nil {
+		return nil, fmt.Errorf("redisstore: %s is no gift card", n)
 	}
-	f := strings.Split(record[0], ",")
-	var moves numbers
-	if len(f) == cardRecordFields && st.PromotionCode.Card != nil {
-		st.moves = moves.parse(f[cardRecordFields-1])
-	} else {
-		moves.err = fmt.Errorf("redisstore: %s is no gift card", n)
-	}
-	return st, moves.err
+	return st, nil
 }
 
 func (a *balanceAudit) readCards(ctx context.Context, names []domain.PromotionCodeName) (map[domain.PromotionCodeID]*cardAudit, error) {

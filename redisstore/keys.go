@@ -20,8 +20,9 @@ type keys struct {
 
 const (
 	// defaultBuckets is how many buckets share the code index in a new store: up
-	// to two million codes they stay in Redis's compact encoding.
-	defaultBuckets = 16_384
+	// to four million codes they stay in Redis's compact encoding, which ends at 512
+	// fields. More would take memory of their own in the many stores with fewer codes.
+	defaultBuckets = 8_192
 
 	// couponShards is how many sorted sets share the list of coupons.
 	couponShards = 16
@@ -45,7 +46,7 @@ func (k keys) head(c domain.CouponID) string { return k.coupon(c, "n") }
 // definition holds a coupon's configuration.
 func (k keys) definition(c domain.CouponID) string { return k.coupon(c, "d") }
 
-// promotions holds the records of one bucket of a coupon's promotion codes.
+// promotions holds one bucket of a coupon's promotion codes.
 func (k keys) promotions(c domain.CouponID, bucket string) string {
 	return k.promotionBuckets(c) + ":" + bucket
 }
@@ -53,11 +54,6 @@ func (k keys) promotions(c domain.CouponID, bucket string) string {
 // promotionBuckets is what the keys of these buckets begin with; a colon and the
 // bucket follow.
 func (k keys) promotionBuckets(c domain.CouponID) string { return k.coupon(c, "p") }
-
-// promotionDefinitions holds the configurations of the same promotion codes.
-func (k keys) promotionDefinitions(c domain.CouponID, bucket string) string {
-	return k.promotionDefinitionBuckets(c) + ":" + bucket
-}
 
 // commands holds the request ids of CouponService.
 func (k keys) commands(c domain.CouponID) string { return k.coupon(c, "a") }
@@ -93,10 +89,6 @@ func (k keys) transfers(c domain.CouponID) string { return k.coupon(c, "t") }
 
 // ledgerChanges lists the records that were changed while an audit reads.
 func (k keys) ledgerChanges(c domain.CouponID) string { return k.ledger(c) + ":w" }
-
-// promotionDefinitionBuckets is what the keys of the buckets of configurations
-// begin with.
-func (k keys) promotionDefinitionBuckets(c domain.CouponID) string { return k.coupon(c, "q") }
 
 func (k keys) coupon(c domain.CouponID, what string) string {
 	return k.prefix + ":{c:" + string(c) + "}:" + what

@@ -30,7 +30,7 @@ func TestKeysOfACouponAreInOneSlotAndDifferFromOneAnother(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range []domain.CouponID{"a", "b", "n", "c:n"} {
 		of := []string{
-			k.head(c), k.definition(c), k.promotions(c, "0000"), k.promotions(c, "0001"), k.promotionDefinitions(c, "0000"),
+			k.head(c), k.definition(c), k.promotions(c, "0000"), k.promotions(c, "0001"),
 			k.commands(c), k.requests(c), k.customers(c), k.ledger(c), k.ledgerPage(c, 0), k.ledgerPage(c, 10),
 		}
 		for _, key := range of {

@@ -224,7 +224,7 @@ func (s *Store) promotionCodesOfCoupon(ctx context.Context, q domain.PromotionCo
 func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number int64) ([]domain.PromotionCodeView, error) {
 	bucket := domain.FirstPromotionCodeID(number).Bucket()
 	r, err := s.ask(ctx, promotionList, []string{
-		s.keys.head(coupon), s.keys.definition(coupon), s.keys.promotions(coupon, bucket), s.keys.promotionDefinitions(coupon, bucket),
+		s.keys.head(coupon), s.keys.definition(coupon), s.keys.promotions(coupon, bucket),
 	})
 	if err != nil || r.outcome == outcomeAbsent {
 		return nil, err
@@ -238,9 +238,12 @@ func (s *Store) readBucket(ctx context.Context, coupon domain.CouponID, number i
 	}
 	now := s.now()
 	var out []domain.PromotionCodeView
-	for v := range slices.Chunk(r.values[codes:], 3) {
-		name := domain.PromotionCodeName{Coupon: coupon, ID: domain.PromotionCodeID(bucket + v[0])}
-		p, _, err := parsePromotion(name, v[1], v[2])
+	for v := range slices.Chunk(r.values[codes:], 2) {
+		stored := readCode(v[1])
+		if stored.definition == "" {
+			continue
+		}
+		p, err := stored.snapshot(domain.PromotionCodeName{Coupon: coupon, ID: domain.PromotionCodeID(bucket + v[0])})
 		if err != nil {
 			return nil, err
 		}

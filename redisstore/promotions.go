@@ -93,10 +93,9 @@ func (s *Store) storePending(ctx context.Context, p domain.PromotionCode, req co
 		return p, "", err
 	}
 	r, err := s.run(ctx, promotionCreate, []string{
-		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()),
-		s.keys.promotionDefinitions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),
+		s.keys.head(coupon), s.keys.promotions(coupon, p.Name.ID.Bucket()), s.keys.commands(coupon),
 	},
-		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, promotionText(&p, token),
+		p.Name.ID.Suffix(), token, millis(now), st.Coupon.Version, codeDefinition(&p, token),
 		limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer), millis(p.ExpiresAt),
 		requestKey(req.id), req.fingerprint, string(p.Name.ID), cardBalance(&p))
 	switch {
@@ -267,10 +266,8 @@ func (s *Store) UpdatePromotionCode(ctx context.Context, cmd domain.UpdatePromot
 		if err != nil {
 			return domain.PromotionCodeView{}, err
 		}
-		bucket := cmd.Name.ID.Bucket()
-		r, err := s.run(ctx, promotionUpdate, []string{
-			s.keys.promotions(cmd.Name.Coupon, bucket), s.keys.promotionDefinitions(cmd.Name.Coupon, bucket), s.keys.commands(cmd.Name.Coupon),
-		},
+		r, err := s.run(ctx, promotionUpdate,
+			[]string{s.keys.promotions(cmd.Name.Coupon, cmd.Name.ID.Bucket()), s.keys.commands(cmd.Name.Coupon)},
 			cmd.Name.ID.Suffix(), st.PromotionCode.Version, definitionText(p, s.token()),
 			limitText(p.MaxRedemptions), limitText(p.MaxRedemptionsPerCustomer),
 			requestKey(req.id), req.fingerprint, string(cmd.Name.ID))

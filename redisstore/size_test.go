@@ -22,7 +22,7 @@ import (
 // make.
 func TestWhatIsStoredIsSmall(t *testing.T) {
 	t.Parallel()
-	const callers, mostOfACode, mostOfARedemption = 32, 128, 200
+	const callers, mostOfACode, mostOfARedemption = 32, 115, 200
 	n := longForm(5_000, 20_000) / callers * callers
 	server := redistest.Fresh(t, privateredis.Config{})
 	e := openAt(t, func() redis.UniversalClient { return redistest.Client(t, server) })
@@ -42,6 +42,22 @@ func TestWhatIsStoredIsSmall(t *testing.T) {
 	after := e.sizes()
 	if got := after.perItem(t, "promotion code", before, n); got > mostOfACode {
 		t.Errorf("%.1f bytes for a promotion code, at most %d", got, mostOfACode)
+	}
+
+	// In an index as full as before.
+	e.createCoupon(percentOff("once-each"))
+	before = e.sizes()
+	once := int64(1)
+	all(callers, func(caller int) {
+		for range n / callers {
+			must[domain.PromotionCodeView](t)(e.CreatePromotionCode(e.ctx(), domain.CreatePromotionCode{
+				PromotionCode: domain.PromotionCode{Name: domain.PromotionCodeName{Coupon: "once-each"}, MaxRedemptions: &once},
+			}))
+		}
+	})
+	after = e.sizes()
+	if got := after.perItem(t, "promotion code for one use", before, n); got > mostOfACode {
+		t.Errorf("%.1f bytes for a promotion code for one use, at most %d", got, mostOfACode)
 	}
 
 	before = after

@@ -118,9 +118,7 @@ func (s *Store) readCounts(ctx context.Context, o subject, counters []domain.Per
 	}
 	r, err := s.ask(ctx, snapshotRead, []string{
 		s.keys.head(o.coupon), s.keys.definition(o.coupon),
-		s.keys.promotions(o.coupon, bucket), s.keys.promotionDefinitions(o.coupon, bucket),
-		s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon),
-		s.keys.commands(o.coupon),
+		s.keys.promotions(o.coupon, bucket), s.keys.customers(o.coupon), s.keys.requests(o.coupon), s.keys.ledger(o.coupon), s.keys.commands(o.coupon),
 	}, args...)
 	if err != nil {
 		return nil, err
@@ -133,7 +131,7 @@ func (s *Store) readCounts(ctx context.Context, o subject, counters []domain.Per
 
 // parseState reads the values that snapshot.lua returns, in its order.
 func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state, error) {
-	const fixed = 6
+	const fixed = 5
 	counts := len(counters)
 	if len(o.who) > 0 {
 		counts += 4
@@ -153,20 +151,18 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 	st := &state{
 		Snapshot: domain.Snapshot{Coupon: *c},
 		created:  n.parse(head["b"]), length: n.parse(head["q"]),
-		couponBytes: len(v[0]), codeBytes: len(v[2]),
+		couponBytes: len(v[0]), codeBytes: len(v[1]),
 	}
 	if due := head["d"]; due != "" {
 		st.HoldsDue = time.UnixMilli(n.parse(due)).UTC()
 	}
 	if o.code != "" {
-		if v[1] == "" || v[2] == "" {
+		stored := readCode(v[1])
+		if stored.definition == "" {
 			return nil, o.notFound()
 		}
-		if st.PromotionCode, st.token, err = parsePromotion(o.name(), v[1], v[2]); err != nil {
+		if err := st.readCode(o.name(), stored); err != nil {
 			return nil, err
-		}
-		if f := strings.Split(v[1], ","); len(f) == cardRecordFields {
-			st.moves = n.parse(f[cardRecordFields-1])
 		}
 	}
 	uses := v[fixed : fixed+counts]
@@ -179,18 +175,28 @@ func parseState(o subject, counters []domain.PeriodCounter, v []string) (*state,
 			st.PeriodUses[c.Key] = n.parse(uses[counts-len(counters)+i])
 		}
 	}
-	if st.settled = strings.Contains(v[3], " "); v[3] != "" && !st.settled {
-		if st.prior, err = parseRecord(o.coupon, n.parse(v[3]), v[4]); err != nil {
+	if st.settled = strings.Contains(v[2], " "); v[2] != "" && !st.settled {
+		if st.prior, err = parseRecord(o.coupon, n.parse(v[2]), v[3]); err != nil {
 			return nil, err
 		}
 	}
-	if v[5] != "" {
-		st.done, st.reused = o.command.done(v[5])
+	if v[4] != "" {
+		st.done, st.reused = o.command.done(v[4])
 	}
 	if n.err != nil {
 		return nil, fmt.Errorf("redisstore: snapshot of %s: %w", o.coupon, n.err)
 	}
 	return st, nil
+}
+
+// readCode puts what is stored of a promotion code into the state.
+func (st *state) readCode(name domain.PromotionCodeName, stored storedCode) (err error) {
+	if st.PromotionCode, err = stored.snapshot(name); err != nil {
+		return err
+	}
+	st.token = stored.token()
+	st.moves, _, err = stored.moves()
+	return err
 }
 
 // headFields reads fields and values in turns.
@@ -236,39 +242,6 @@ func (n *numbers) head(c *domain.CouponSnapshot, head map[string]string) {
 		}
 		c.Spent[domain.Currency(currency)] = s
 	}
-}
-
-// parsePromotion reads a promotion code's record and configuration.
-func parsePromotion(name domain.PromotionCodeName, record, definition string) (*domain.PromotionCodeSnapshot, string, error) {
-	p := &domain.PromotionCodeSnapshot{}
-	token, err := parsePromotionRecord(name, record, p)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := parsePromotionText(definition, &p.PromotionCode); err != nil {
-		return nil, "", fmt.Errorf("redisstore: definition of %s: %w", name, err)
-	}
-	p.Name = name
-	return p, token, nil
-}
-
-// parsePromotionRecord reads what a promotion code's record says into p, and
-// returns its token.
-func parsePromotionRecord(name domain.PromotionCodeName, record string, p *domain.PromotionCodeSnapshot) (token string, err error) {
-	f := strings.Split(record, ",")
-	if len(f) != 8 && len(f) != cardRecordFields || len(f[0]) != 1 {
-		return "", fmt.Errorf("redisstore: record of %s: %q", name, record)
-	}
-	var n numbers
-	p.State, p.Version = domain.PromotionState(f[0][0]), n.parse(f[2])
-	p.Redeemed, p.Held = n.parse(f[3]), n.parse(f[4])
-	if len(f) == cardRecordFields {
-		p.BalanceMinor = n.parse(f[8])
-	}
-	if n.err != nil {
-		return "", fmt.Errorf("redisstore: record of %s: %w", name, n.err)
-	}
-	return f[1], nil
 }
 
 // numbers parses integers and keeps the first error.

@@ -41,7 +41,7 @@ type Options struct {
 	// MaxWaiting is how many requests wait to be sent to one Redis node before
 	// more are refused with an OverloadedError; one coupon takes up half of them at
 	// most. Where writes are waited for, those that only read have as much room of
-	// their own. The default is 16,384.
+	// their own. The default is 8,192.
 	MaxWaiting int
 	// CacheBytes bounds the memory in which rules are kept, about. The default is
 	// 64 MiB; less than 0 keeps none.

@@ -180,7 +180,7 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 		c.due = time.UnixMilli(n.parse(head["d"])).UTC()
 	}
 	if lines[1] != "" {
-		if _, err := parsePromotionRecord(known.code.Name, lines[1], &c.code); err != nil {
+		if err := readCode(lines[1]).count(known.code.Name, &c.code); err != nil {
 			return nil, nil, err
 		}
 	}

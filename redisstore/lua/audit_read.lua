@@ -10,15 +10,15 @@
 -- With more new or changed records than one call can return it returns none: the
 -- audit has to read on first. If a time is given the mark lasts until then.
 --
--- Kinds: 'use' a count of the hash of customers, 'code' the record of a promotion
--- code, 'terms' its configuration, 'hold' when a reservation falls due, 'request'
--- what a request id leads to, 'coupon' the configuration. What is not there is ''.
+-- Kinds: 'use' a count of the hash of customers, 'code' what is stored of a promotion
+-- code, 'hold' when a reservation falls due, 'request' what a request id leads to,
+-- 'coupon' the configuration. What is not there is ''.
 -- USES     ledger audit
--- KEYS     head definition customers holds ledger promotions definitions requests
+-- KEYS     head definition customers holds ledger promotions requests
 -- ARGV     token sure_ms until_ms page_size length taken (kind name)...
 -- OUTCOMES ok more lost
 local head, definition, customers, holds = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local ledger, promotions, definitions, requests = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local ledger, promotions, requests = KEYS[5], KEYS[6], KEYS[7]
 local token, sure_ms, until_ms = ARGV[1], ARGV[2], ARGV[3]
 local page_size, length, taken = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local FIRST, RECORDS_PER_CALL = 7, 512
@@ -67,14 +67,11 @@ for _, text in ipairs(redis.call('LRANGE', changes, taken, -1)) do
   end
 end
 
-local function in_bucket(key, code)
-  return redis.call('HGET', key .. ':' .. string.sub(code, 1, 4), string.sub(code, 5)) or ''
-end
-
 local read = {
   use = function(name) return redis.call('HGET', customers, name) or '' end,
-  code = function(name) return in_bucket(promotions, name) end,
-  terms = function(name) return in_bucket(definitions, name) end,
+  code = function(name)
+    return redis.call('HGET', promotions .. ':' .. string.sub(name, 1, 4), string.sub(name, 5)) or ''
+  end,
   hold = function(name) return redis.call('ZSCORE', holds, name) or '' end,
   request = function(name) return redis.call('HGET', requests, name) or '' end,
   coupon = function() return redis.call('GET', definition) or '' end,

@@ -55,14 +55,18 @@ local function set(list, field, value)
   end
 end
 
--- code_fields returns the eight fields of a promotion code's record, also of one
--- whose counters no script can read, or nil.
+-- code_fields returns the fields of a promotion code's record, also of one whose
+-- counters no script can read, or nil.
 local function code_fields(code)
   if codes[code] == nil then
     local text = redis.call('HGET', promotions .. ':' .. string.sub(code, 1, 4), string.sub(code, 5)) or ''
-    local p = {}
+    local record, terms = string.match(text, '^([^;]*)(.*)$')
+    local p = { terms = terms }
     p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves =
-      string.match(text, '^(%u),(%w*),(%d+),([^,]*),([^,]*),([^,]*),([^,]*),([^,]*),?(%d*),?(%d*)$')
+      string.match(record, '^(%u),(%w*),(%d+),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?(%d*),?(%d*)$')
+    if p.redeemed == '' then
+      p.redeemed = '0' -- it may be left out, but not before another
+    end
     codes[code] = p.state and p or false
   end
   return codes[code] or nil

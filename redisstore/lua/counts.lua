@@ -42,7 +42,7 @@ for bucket, codes in pairs(buckets) do
     names[i] = string.sub(code, 5)
   end
   for i, record in ipairs(books_read(bucket, names)) do
-    records[codes[i]] = record
+    records[codes[i]] = record and string.match(record, '^[^;]*')
   end
 end
 

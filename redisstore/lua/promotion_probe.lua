@@ -21,7 +21,7 @@ if not p then
   if mode == 'take' then
     promotion_write(promotions, field, {
       state = 'D', token = token, version = '0', redeemed = '0', held = '0',
-      max = '', max_customer = '', expires = '',
+      max = '', max_customer = '', expires = '', terms = '',
     })
   end
   return { 'free' }

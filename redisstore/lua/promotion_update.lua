@@ -4,16 +4,15 @@
 -- promotion_update writes the configuration of a promotion code if its version is
 -- still the one the writer has read. State, token and counters stay.
 -- USES     promotion request
--- KEYS     promotions definitions requests
+-- KEYS     promotions requests
 -- ARGV     field version definition max_redemptions max_redemptions_per_customer request fingerprint code
 -- OUTCOMES ok stale replay reused
-local promotions, definitions, requests = KEYS[1], KEYS[2], KEYS[3]
-local field, version, text, max, max_customer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local promotions, requests = KEYS[1], KEYS[2]
+local field, version, terms, max, max_customer = ARGV[1], ARGV[2], ';' .. ARGV[3], ARGV[4], ARGV[5]
 local request, fingerprint, code = ARGV[6], ARGV[7], ARGV[8]
 
 local p = promotion_read(promotions, field)
-local current = redis.call('HGET', definitions, field)
-if p and tonumber(p.version) == version + 1 and current == text then
+if p and tonumber(p.version) == version + 1 and p.terms == terms then
   return { 'ok' } -- this very write, sent twice
 end
 local seen = request_seen(requests, request, fingerprint)
@@ -24,8 +23,7 @@ if not p or p.version ~= version then
   return { 'stale' }
 end
 
-p.max, p.max_customer = max, max_customer
+p.max, p.max_customer, p.terms = max, max_customer, terms
 promotion_write(promotions, field, p)
-redis.call('HSET', definitions, field, text)
 request_remember(requests, request, fingerprint, code)
 return { 'ok' }

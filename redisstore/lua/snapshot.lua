@@ -6,11 +6,11 @@
 -- already: the redemption it has made, what else it was used for, or the command
 -- of CouponService it was. It writes nothing.
 -- USES     ledger
--- KEYS     head definition promotions definitions customers requests ledger commands
+-- KEYS     head definition promotions customers requests ledger commands
 -- ARGV     field code identity identity request page_size command count_field...
 -- OUTCOMES ok absent
-local head, definition, promotions, definitions = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local customers, requests, ledger, commands = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local head, definition, promotions = KEYS[1], KEYS[2], KEYS[3]
+local customers, requests, ledger, commands = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local field, code, identity1, identity2, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local page_size, command = tonumber(ARGV[6]), ARGV[7]
 local FIRST_COUNT = 8
@@ -19,11 +19,7 @@ local h = redis.call('HGETALL', head)
 if #h == 0 then
   return { 'absent' }
 end
-local promotion, promotion_definition = '', ''
-if field ~= '' then
-  promotion = redis.call('HGET', promotions, field) or ''
-  promotion_definition = redis.call('HGET', definitions, field) or ''
-end
+local promotion = field ~= '' and redis.call('HGET', promotions, field) or ''
 local fields = {}
 if identity1 ~= '' then
   fields = { identity1, code .. '/' .. identity1, identity2, code .. '/' .. identity2 }
@@ -41,7 +37,7 @@ if request ~= '' then
   end
 end
 local done = command ~= '' and redis.call('HGET', commands, command) or ''
-local out = { 'ok', redis.call('GET', definition) or '', promotion, promotion_definition, seen, record, done }
+local out = { 'ok', redis.call('GET', definition) or '', promotion, seen, record, done }
 for i = 1, #fields do
   out[#out + 1] = counts[i] or '0'
 end

@@ -1,18 +1,26 @@
 -- Copyright 2026 The discountd Authors
 -- SPDX-License-Identifier: Apache-2.0
 
--- Library "promotion": the record of a promotion code, one short text in a bucket
--- of them: state, token, version, redeemed, held, max_redemptions,
--- max_redemptions_per_customer, expires_at in milliseconds. Empty is no limit. That
--- of a gift card goes on with its balance and the number of its transactions.
+-- Library "promotion": what is stored of a promotion code, one text in a bucket of
+-- them: its record, a semicolon, its configuration. The record is state, token,
+-- version, redeemed, held, max_redemptions, max_redemptions_per_customer, expires_at
+-- in milliseconds. Empty is no limit. That of a gift card goes on with its balance and
+-- the number of its transactions. Most codes have no limit and many are never
+-- redeemed: what comes last and is none is left out. Scripts pass a configuration on
+-- as it is, semicolon included, and never look into it.
 
 local function promotion_parse(text)
   if not text then
     return nil
   end
   local p = {}
-  p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves =
-    string.match(text, '^(%u),(%w*),(%d+),(%d+),(%d+),(%d*),(%d*),(%d*),?(%d*),?(%d*)$')
+  p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves, p.terms =
+    string.match(text, '^(%u),(%w*),(%d+),?(%d*),?(%d*),?(%d*),?(%d*),?(%d*),?(%d*),?(%d*)(.*)$')
+  if not p.terms or p.terms ~= '' and string.sub(p.terms, 1, 1) ~= ';' then
+    return {}
+  end
+  p.redeemed = p.redeemed ~= '' and p.redeemed or '0'
+  p.held = p.held ~= '' and p.held or '0'
   return p
 end
 
@@ -30,8 +38,10 @@ local function promotion_text(p)
     promotion_number(p.held), promotion_number(p.max), promotion_number(p.max_customer), p.expires)
   if p.balance and p.balance ~= '' then
     text = text .. ',' .. promotion_number(p.balance) .. ',' .. promotion_number(p.moves)
+  else
+    text = string.gsub(string.gsub(text, ',+$', ''), ',0,0$', '')
   end
-  return text
+  return text .. p.terms
 end
 
 -- promotion_write stores a record under a new version.
