@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
@@ -23,6 +24,8 @@ type redemptionService struct {
 
 	// crew works on the messages of streams.
 	crew *crew
+	// within is the time that a message of a stream may take.
+	within time.Duration
 	// message does what one message of a stream asks for, as a call of its own.
 	message func(context.Context, string, func(context.Context) (*discountv1.Redemption, error)) (*discountv1.Redemption, error)
 	// stopping ends when the server takes no more calls.

@@ -143,6 +143,7 @@ func New(config Config) (*Server, error) {
 		subscriptions: config.Store,
 		credit:        config.Store,
 		crew:          newCrew(int(config.StreamWorkers), s.stopping.Done()),
+		within:        s.config.Limits.DefaultDeadline,
 		message:       s.message,
 		stopping:      s.stopping,
 	})

@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -16,15 +16,6 @@ import (
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
-
-// MaxStreamMessages is how many messages of one stream are being worked on or have
-// an answer that is not sent yet. Further ones are not taken in, which holds the
-// client back. A message of streamSlotBytes or more counts as several.
-const MaxStreamMessages = 256
-
-// streamSlotBytes makes the messages that a stream is working on 4 MiB at most, as
-// long as none is larger than that.
-const streamSlotBytes = 16 << 10
 
 var errStopping = errors.New("the server is stopping")
 
@@ -37,10 +28,7 @@ type redeemStream = grpc.BidiStreamingServer[discountv1.RedeemStreamRequest, dis
 func (s *redemptionService) RedeemStream(stream redeemStream) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	w := &streamWork{
-		slots:   make(chan struct{}, MaxStreamMessages),
-		answers: make(chan streamAnswer, MaxStreamMessages),
-	}
+	w := newStreamWork()
 	// Whoever is waiting for answers gets them; what is sent from now on goes to
 	// another server.
 	defer context.AfterFunc(s.stopping, func() {
@@ -51,14 +39,14 @@ func (s *redemptionService) RedeemStream(stream redeemStream) error {
 	go s.takeIn(ctx, stream, w)
 
 	var failed error
-	for a := range w.answers {
-		if failed == nil {
+	for answers := w.next(nil); len(answers) > 0; answers = w.next(answers) {
+		for _, a := range answers {
+			if failed != nil {
+				break
+			}
 			if failed = stream.Send(a.response); failed != nil {
 				cancel()
 			}
-		}
-		for range a.slots {
-			<-w.slots
 		}
 	}
 	if failed != nil {
@@ -72,83 +60,42 @@ func (s *redemptionService) RedeemStream(stream redeemStream) error {
 
 // takeIn receives messages and has each worked on, until there is an error.
 func (s *redemptionService) takeIn(ctx context.Context, stream redeemStream, w *streamWork) {
-	for w.reserve(ctx, 1) {
+	within := deadlines{parent: ctx, within: s.within}
+	for w.reserve(1) {
 		request, err := stream.Recv()
 		if err != nil {
 			w.end(err)
 			return
 		}
 		slots := 1 + min(proto.Size(request)/streamSlotBytes, MaxStreamMessages-1)
-		if !w.reserve(ctx, slots-1) || !w.begin() {
+		if !w.begin(slots - 1) {
 			return
 		}
+		ctx := within.next()
 		s.crew.do(func() { w.done(streamAnswer{s.answer(ctx, request), slots}) })
 	}
 }
 
-// streamAnswer is an answer and how many slots its message has.
-type streamAnswer struct {
-	response *discountv1.RedeemStreamResponse
-	slots    int
+// deadlines gives messages that come shortly after one another one deadline: to set
+// one for each costs as much as to read it.
+type deadlines struct {
+	parent context.Context
+	within time.Duration
+
+	current context.Context
+	since   time.Time
 }
 
-// streamWork is what one stream has in hand.
-type streamWork struct {
-	slots   chan struct{}     // one for each that is taken
-	answers chan streamAnswer // closed when nothing is in hand any more, and err is set
-
-	mu     sync.Mutex
-	inHand int
-	ended  bool
-	err    error // why nothing more is taken in
-}
-
-// reserve takes n slots, and reports whether it could before ctx ended.
-func (w *streamWork) reserve(ctx context.Context, n int) bool {
-	for range n {
-		select {
-		case w.slots <- struct{}{}:
-		case <-ctx.Done():
-			return false
-		}
+// next returns a context for a message that comes now. It ends when the time is over
+// that a message has, or up to a hundredth earlier.
+func (d *deadlines) next() context.Context {
+	now := time.Now()
+	if d.current == nil || now.Sub(d.since) >= d.within/100 {
+		ctx, cancel := context.WithTimeout(d.parent, d.within)
+		context.AfterFunc(ctx, cancel) // nobody ends it earlier: other messages have it, too
+		d.current, d.since = ctx, now
 	}
-	return true
-}
-
-// begin takes a message in, and reports whether it may.
-func (w *streamWork) begin() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
-		return false
-	}
-	w.inHand++
-	return true
-}
-
-// done answers a message that was taken in.
-func (w *streamWork) done(a streamAnswer) {
-	w.answers <- a
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.inHand--
-	w.closeWhenEmpty()
-}
-
-// end takes no more messages in, for a reason; the first one counts.
-func (w *streamWork) end(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.ended {
-		w.ended, w.err = true, err
-		w.closeWhenEmpty()
-	}
-}
-
-func (w *streamWork) closeWhenEmpty() {
-	if w.ended && w.inHand == 0 {
-		close(w.answers)
-	}
+	return d.current
 }
 
 // answer does what one message asks for.
@@ -201,7 +148,7 @@ func (s *redemptionService) commandOf(request *discountv1.RedeemStreamRequest) (
 }
 
 // message does for one message of a stream what the interceptors do for a call:
-// its deadline, panics, the errors that clients are told, the log.
+// panics, the errors that clients are told, the log.
 func (s *Server) message(ctx context.Context, method string, do func(context.Context) (*discountv1.Redemption, error)) (result *discountv1.Redemption, err error) {
 	begin := s.config.Clock()
 	defer func() {
@@ -210,9 +157,7 @@ func (s *Server) message(ctx context.Context, method string, do func(context.Con
 		}
 		s.logCall(ctx, method, begin, err)
 	}()
-	within, cancel := context.WithTimeout(ctx, s.config.Limits.DefaultDeadline)
-	defer cancel()
-	if result, err = do(within); err != nil {
+	if result, err = do(ctx); err != nil {
 		return nil, translate(err, method)
 	}
 	return result, nil

@@ -178,6 +178,28 @@ func TestMessagesOfAStreamDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
+func TestTheDefaultDeadlineEndsEachMessageOfAStream(t *testing.T) {
+	t.Parallel()
+	store := &stub{before: func(ctx context.Context) error {
+		if ctx.Err() != nil {
+			t.Error("a message has no time at all")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Second):
+			return errors.New("there is no deadline")
+		}
+	}}
+	stream := start(t, store, func(c *server.Config) { c.Limits.DefaultDeadline = 20 * time.Millisecond }).openStream(t)
+	for range 3 {
+		send(t, stream, streamCommand(t, "Redeem", aRedeem))
+		if a, err := stream.Recv(); err != nil || codes.Code(a.GetError().GetCode()) != codes.DeadlineExceeded {
+			t.Fatal(a, err)
+		}
+	}
+}
+
 func TestStreamTakesInNoMoreThanItAnswers(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
