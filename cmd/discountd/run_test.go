@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -280,6 +281,43 @@ func TestRedisThatRefusesThePasswordEndsTheService(t *testing.T) {
 		if log := stderr.String(); strings.Contains(log, "level=WARN") || strings.Contains(log, "waiting") || strings.Contains(log, "wr0ng") {
 			t.Errorf("%s: the log has\n%s", url, log)
 		}
+	}
+}
+
+// The user of docs/operations.md may do what a service and an audit do.
+func TestDocumentedUserOfRedisIsEnough(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```text acl\n")
+	line, _, found := strings.Cut(block, "\n")
+	if !found {
+		t.Fatal("docs/operations.md has no user")
+	}
+	var setup []any
+	for word := range strings.FieldsSeq(line) {
+		setup = append(setup, word)
+	}
+	redis := redistest.Fresh(t, privateredis.Config{AppendFsync: "always", MaxMemory: "100mb"})
+	if err := redistest.Client(t, redis).Do(t.Context(), setup...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c := testConfig(t)
+	c.Redis = "redis://discountd:PASSWORD@" + redis.Addr()
+	s := launch(t, c)
+	s.awaitHealth(t, serving)
+	s.createCoupon(t, "c")
+	if err := s.redeem(t.Context(), "c", "r-1"); err != nil {
+		t.Error(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if err := audit(t.Context(), c, &stdout, &stderr); err != nil {
+		t.Errorf("audit: %v\n%s%s", err, &stdout, &stderr)
+	}
+	if log := s.stderr.String(); strings.Contains(log, "level=WARN") {
+		t.Errorf("the log warns:\n%s", log)
 	}
 }
 
