@@ -216,7 +216,7 @@ func howToAllow(e *redisstore.UnsafeError) string {
 
 // openStore opens the store in b, for as long as it takes to be reachable.
 func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Options) (*redisstore.Store, error) {
-	said := ""
+	why := notWaiting
 	for {
 		attempt, cancel := context.WithTimeout(ctx, ioTimeout)
 		store, err := redisstore.Open(attempt, b.client, o)
@@ -227,9 +227,9 @@ func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Option
 		if final := refusal(err); final != nil {
 			return nil, fmt.Errorf("%s: %w", b.description, final)
 		}
-		if text := waitingFor(err); text != said {
-			said = text
-			s.logger.Error(text, "store", b.description, "error", causeOf(err))
+		if now := waitingFor(err); now != why {
+			why = now
+			s.sayWaiting(why, b, causeOf(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -258,12 +258,29 @@ func refusal(err error) error {
 	return nil
 }
 
-// waitingFor says what an error means that is worth another try.
-func waitingFor(err error) string {
+// wait is what a store that may come is waited for.
+type wait int
+
+const (
+	notWaiting wait = iota
+	forReach
+	forSafety // that it can be reached, and acknowledgements be given
+)
+
+// waitingFor says what an error is about that is worth another try.
+func waitingFor(err error) wait {
 	if errors.Is(err, redisstore.ErrNotSafe) {
-		return "the store cannot acknowledge writes as --ack demands; waiting until it can"
+		return forSafety
 	}
-	return "the store cannot be reached; waiting for it"
+	return forReach
+}
+
+func (s *service) sayWaiting(why wait, b *backing, err error) {
+	if why == forSafety {
+		s.logger.Error("the store cannot acknowledge writes as --ack demands; waiting until it can", "store", b.description, "error", err)
+		return
+	}
+	s.logger.Error("the store cannot be reached; waiting for it", "store", b.description, "error", err)
 }
 
 // drain stops the server: its health turns to NOT_SERVING, no call is taken any
