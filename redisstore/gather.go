@@ -316,23 +316,26 @@ func (s *Store) sendAlone(ctx context.Context, c *execution) {
 // sendTogether sends several calls in one pipeline, and behind them what waits for
 // all their writes, if writes are waited for. Those that the pipeline does not bring
 // to an end are sent again, each alone: a script that is not there yet cannot be
-// brought along in a pipeline, and after a lost connection a request id makes the
-// second execution return what the first did.
+// brought along in a pipeline, and after a lost connection, be it while their writes
+// were waited for, a request id makes the second execution return what the first did.
 func (s *Store) sendTogether(ctx context.Context, calls []*execution) {
-	var w witness
 	p := s.client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
+	each := make(witnesses, len(calls))
 	writes := false
 	for i, c := range calls {
 		c.kind.script.check(c.keys, c.args)
 		cmds[i] = p.EvalSha(ctx, c.kind.script.redis.Hash(), c.keys, c.args...)
-		writes = writes || !c.kind.reads
+		if !c.kind.reads {
+			writes = true
+			each[cmds[i]] = new(witness)
+		}
 	}
 	safe, wait := s.waitsFor(), func() error { return nil }
 	if safe.waits() && writes {
 		wait = s.awaitBehind(ctx, p, safe)
 	}
-	_, _ = p.Exec(w.watch(ctx)) // every command has its own error
+	_, _ = p.Exec(each.watch(ctx)) // every command has its own error
 	notSafe := wait()
 	for i, c := range calls {
 		raw, err := cmds[i].Result()
@@ -346,12 +349,12 @@ func (s *Store) sendTogether(ctx context.Context, calls []*execution) {
 			if c.kind.reads {
 				c.reply, c.err = s.ask(ctx, c.kind.script, c.keys, c.args...)
 			} else {
-				c.reply, c.err = s.runWatched(ctx, &w, safe, c.kind.script, c.keys, c.args)
+				c.reply, c.err = s.runWatched(ctx, each[cmds[i]], safe, c.kind.script, c.keys, c.args)
 			}
 		case c.kind.reads:
 			c.err = readError(ctx, err)
 		default:
-			c.err = writeError(ctx, err, &w)
+			c.err = writeError(ctx, err, each[cmds[i]])
 		}
 	}
 }
