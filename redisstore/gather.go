@@ -15,10 +15,10 @@ import (
 )
 
 // Requests about one coupon that come while a script call of that coupon is in
-// flight are gathered and go together in the next one. There is no timer: a
-// request that finds its coupon idle is sent at once, in a call of its own, by
-// the caller's own goroutine. So one caller pays nothing for gathering, and the
-// more callers there are, the larger the batches get.
+// flight are gathered and go together in the next one. Nothing waits for a timer,
+// unless the call in flight has stalled: a request that finds its coupon idle is sent
+// at once, in a call of its own, by the caller's own goroutine. So one caller pays
+// nothing for gathering, and the more callers there are, the larger the batches get.
 //
 // Requests wait in a line, one for each coupon and script. The lines of one Redis
 // node share a lane, which has a bounded number of flights: a flight is one

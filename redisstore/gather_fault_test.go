@@ -78,7 +78,7 @@ func TestCallThatRedisRefusedSaysSoWhateverBecameOfItsNeighbours(t *testing.T) {
 // sends a whole pipeline again, when a reply is lost, with what was answered.
 func TestCallOfAPipelineThatWasSentTwiceIsNotCertainlyRefused(t *testing.T) {
 	t.Parallel()
-	oom := redis.ErrPoolTimeout // which is as certain a refusal as there is
+	no := redis.ErrPoolTimeout                           // which is as certain a refusal as there is
 	p := redistest.ClientAt(t, "127.0.0.1:1").Pipeline() // of which nothing is sent
 	var cmds []redis.Cmder
 	each := witnesses{}
@@ -87,7 +87,7 @@ func TestCallOfAPipelineThatWasSentTwiceIsNotCertainlyRefused(t *testing.T) {
 		each[cmds[len(cmds)-1]] = new(witness)
 	}
 	p.Do(t.Context(), "wait", 1, 1) // which nobody is told of
-	for _, attempt := range [][]error{{nil, oom, io.EOF}, {oom, oom, oom}} {
+	for _, attempt := range [][]error{{nil, no, io.EOF}, {no, no, no}} {
 		send := witnessing{}.ProcessPipelineHook(func(_ context.Context, cmds []redis.Cmder) error {
 			for i, err := range attempt {
 				cmds[i].SetErr(err)
