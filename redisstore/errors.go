@@ -51,8 +51,8 @@ func classify(ctx context.Context, err error) error {
 		return ctx.Err()
 	case isTimeout(err) && deadlineReached(ctx):
 		return context.DeadlineExceeded // the connection noticed before the context
-	case isRedisError(err) && !refused(err):
-		return err // a fault in a script or in the data
+	case isFault(err):
+		return err
 	default:
 		return &domain.UnavailableError{RetryAfter: retryAfter, Cause: err}
 	}
@@ -100,6 +100,9 @@ func refused(err error) bool {
 	}
 	return false
 }
+
+// isFault reports whether an error is a fault in a script or in what is stored.
+func isFault(err error) bool { return isRedisError(err) && !refused(err) }
 
 func isRedisError(err error) bool {
 	var r redis.Error

@@ -228,7 +228,24 @@ func (g *gatherer) fly(ctx context.Context, f *flight) {
 		s.sendAlone(ctx, calls[0])
 	}
 	for i, b := range f.batches {
-		b.handOut(calls[i])
+		s.deliver(ctx, b, calls[i])
+	}
+}
+
+// deliver hands out the answers of a batch. One that met a fault in what is
+// stored is sent again in halves, until only those requests fail which meet it by
+// themselves. A script that ends in a fault has written nothing.
+func (s *Store) deliver(ctx context.Context, b *batch, c *execution) {
+	if len(b.tickets) == 1 || !isFault(c.err) {
+		b.handOut(c)
+		return
+	}
+	half := len(b.tickets) / 2
+	for _, tickets := range [][]*ticket{b.tickets[:half], b.tickets[half:]} {
+		part := &batch{line: b.line, tickets: tickets}
+		again := part.call(s)
+		s.sendAlone(ctx, again)
+		s.deliver(ctx, part, again)
 	}
 }
 
