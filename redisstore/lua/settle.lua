@@ -38,7 +38,7 @@ local codes, use_fields = {}, {}
 for a = FIRST, #ARGV - STRIDE, STRIDE do
   request_ids[#request_ids + 1] = ARGV[a + 2]
   local position = tonumber(ARGV[a + 4])
-  local text = records[position] or ledger_read(ledger, position, page_size)
+  local text = records[position] or ledger_now(b, ledger, position, page_size)
   if text then
     records[position] = text
     local t = ledger_taken(ledger_split(text))
@@ -55,9 +55,8 @@ books_fetch_uses(b, use_fields)
 for i, value in ipairs(books_read(requests, request_ids)) do
   seen_requests[request_ids[i]] = value
 end
--- What is written at the end: request ids with what they did, in turns, and the
--- reservations that are none any more.
-local new_requests, ended = {}, {}
+-- Request ids with what they did, in turns.
+local new_requests = {}
 
 local function amount_text(amount)
   return string.format('%.0f', amount)
@@ -172,7 +171,7 @@ local function decide(o)
   if r.state == 'H' and holds_are_due(b, now) then
     local due = redis.call('ZSCORE', holds, o.position)
     if due and tonumber(due) <= tonumber(now) then
-      hold_end(b, ledger, holds, o.position, page_size, r, 'E')
+      hold_end(b, o.position, r, 'E')
       records[o.position] = ledger_text(r)
     end
   end
@@ -181,12 +180,12 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(b, ledger, o.position, page_size, text)
+  ledger_write(b, o.position, text)
   records[o.position], seen_requests[o.request] = text, mine
   new_requests[#new_requests + 1] = o.request
   new_requests[#new_requests + 1] = mine
   if r.was_held then
-    ended[#ended + 1] = o.position
+    b.ended[#b.ended + 1] = o.position
   end
   local code = ledger_taken(r).code
   if code ~= '' and books_code(b, code).balance then
@@ -203,12 +202,8 @@ for a = FIRST, #ARGV - STRIDE, STRIDE do
     amount = ARGV[a + 8], note = ARGV[a + 9], detail = ARGV[a + 10],
   })
 end
+holds_store(b, ledger, holds, page_size)
 books_store(requests, new_requests)
--- After the writes that a Redis without memory refuses: it takes away, which is
--- never refused, and all that follows it would not be, either.
-if #ended > 0 then
-  redis.call('ZREM', holds, unpack(ended))
-end
 holds_next(b, holds)
 books_write(b)
 return out
