@@ -362,14 +362,18 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 // The scripts that take capacity and give it back.
 var (
 	redeemBatch = capacityBatch(redeem)
-	settleBatch = capacityBatch(settle)
+	settleBatch = capacityBatch(settle, maxVoids)
 	renewBatch  = capacityBatch(renew)
 )
 
-func capacityBatch(sc *script) *batchKind {
-	return &batchKind{script: sc, lead: capacityLead, keys: func(s *Store, c domain.CouponID) []string {
-		return s.capacityKeys(c)[:len(sc.keys)]
-	}}
+// capacityBatch is a batch of a script that has these arguments of its own before
+// those of the requests.
+func capacityBatch(sc *script, own ...any) *batchKind {
+	return &batchKind{
+		script: sc,
+		lead:   func(s *Store) []any { return append(capacityLead(s), own...) },
+		keys:   func(s *Store, c domain.CouponID) []string { return s.capacityKeys(c)[:len(sc.keys)] },
+	}
 }
 
 func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())} }

@@ -9,7 +9,8 @@
 -- discount of a subscription; one that has ended stays as it is. L releases a
 -- reservation; one that is released or expired already stays as it is. V voids a
 -- redemption, in whole or by the amount given; voiding all that is left is voiding the
--- whole, which gives the use back. What refuses a commit says which versions of the
+-- whole, which gives the use back. A record keeps each, so they are bounded, and the
+-- last there may be has to void all that is left. What refuses a commit says which versions of the
 -- coupon and of the promotion code it was held against. Each says which request made
 -- the redemption, so that a record that is another's, in a store that was set back, is
 -- not taken for it.
@@ -18,12 +19,12 @@
 -- number of other Redis calls grows as that of redeem does.
 -- USES     promotion books ledger holds subscription
 -- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (kind request fingerprint position made_by identity identity amount note detail)...
+-- ARGV     page_size now_ms max_voids (kind request fingerprint position made_by identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled paid replay reused state amount limit again unknown
+-- EACH     settled paid replay reused state amount limit again unknown voids
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 10
+local page_size, now, max_voids = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local FIRST, STRIDE = 3, 10
 
 local b = books_open(head, customers, promotions, now)
 if not b then
@@ -131,6 +132,10 @@ function settle.V(o, r)
   local amount = o.amount == '' and was.total or tonumber(o.amount)
   if amount > was.total then
     return 'amount', amount_text(was.total)
+  end
+  local _, voids = string.gsub(r.rest, '\tv%w+\31', '')
+  if amount < was.total and voids + 1 >= max_voids then
+    return 'voids', ''
   end
   r.voided = amount_text(tonumber(r.voided) + amount)
   local is = ledger_taken(r)
