@@ -157,6 +157,38 @@ func TestMalformedCountersFailNoNeighbourOfARedemption(t *testing.T) {
 	})
 }
 
+func TestMalformedLimitIsNoLimitLess(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		for i, c := range []struct {
+			limited func(*domain.Coupon)
+			damage  func(head string) error
+		}{
+			{limitedTo(1), func(head string) error { return e.admin.HSet(e.ctx(), head, "m", "x").Err() }},
+			{limitedTo(1), func(head string) error { return e.admin.HDel(e.ctx(), head, "m").Err() }},
+			{limitedPerCustomerTo(1), func(head string) error { return e.admin.HSet(e.ctx(), head, "u", "1O").Err() }},
+			{budgetOf(domain.Budget{Limit: euros(2_500)}), func(head string) error { return e.admin.HSet(e.ctx(), head, "l:EUR", "-").Err() }},
+		} {
+			id := domain.CouponID(fmt.Sprint("c", i))
+			e.createCoupon(percentOff(id, c.limited))
+			e.redeem(byCoupon("first", id, withCustomer("alice")))
+			noError(t, c.damage(e.keys.head(id)))
+			// By rules that are remembered, and by rules that are read anew.
+			for _, s := range []*Store{e.Store, e.server()} {
+				if r, err := s.Redeem(e.ctx(), new(byCoupon("second", id, withCustomer("alice")))); err == nil {
+					t.Errorf("%d: redeemed %+v", i, r)
+				}
+			}
+			if _, _, err := e.audit(AuditOptions{Coupon: id, Repair: true}); err != nil {
+				t.Error(err)
+			}
+			if _, err := e.Redeem(e.ctx(), new(byCoupon("third", id, withCustomer("alice")))); !isError[*domain.RefusedError](err) {
+				t.Errorf("%d: after the audit: %v", i, err)
+			}
+			e.counts(id, 1, 0)
+		}
+	})
+}
+
 // TestMalformedReservationThatIsDueHoldsNobodyUp has two reservations fall due, one
 // of which cannot be ended.
 func TestMalformedReservationThatIsDueHoldsNobodyUp(t *testing.T) {

@@ -12,6 +12,12 @@
 -- NONE is for the many that have no identity and no period; nobody changes it.
 local NONE = {}
 
+-- books_limit reads a limit; empty is none. One that is missing or no number fails the
+-- script: it cannot be held.
+local function books_limit(text)
+  return text ~= '' and assert(tonumber(text), 'a limit is malformed') or nil
+end
+
 -- books_spent_fields names what the head says of a currency.
 local function books_spent_fields(currency)
   return 'b:' .. currency, 'B:' .. currency, 'l:' .. currency, 'f:' .. currency
@@ -24,7 +30,7 @@ end
 local function books_spent_values(h, skipped)
   return {
     total = tonumber(h[skipped + 1] or '0'), scoped = tonumber(h[skipped + 2] or '0'),
-    limit = tonumber(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
+    limit = books_limit(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
   }
 end
 
@@ -41,7 +47,7 @@ local function books_open(head, customers, promotions, now, currency)
   end
   return {
     head = head, customers = customers, promotions = promotions, now = now,
-    state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
+    state = h[1], version = h[2], max = books_limit(h[3]), customer_max = books_limit(h[4]),
     redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
     audited = h[9] and tonumber(h[9]) > tonumber(now), audit_over = h[9] and tonumber(h[9]) <= tonumber(now),
     -- As they stand, by code id, field, currency. Codes and sums are marked when they
