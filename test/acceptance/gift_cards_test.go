@@ -359,6 +359,21 @@ func TestCodeOfAGiftCardIsToldAtItsIssueAndStoredNowhere(t *testing.T) {
 	s.refuses(t, purchase(typing("GIFT-8"), paying(100, "EUR")), codeNotFound)
 }
 
+func TestProgramOfGiftCardsIsNotAppliedDirectly(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	program := s.coupon(t, giftCards(false))
+	_, code := s.giftCard(t, worth(program, 500))
+	for range 2 { // the rules are remembered by the second time
+		r := purchase(applying(program), paying(100, "EUR"))
+		_, err := s.Redeem(within(t), r)
+		wantViolations(t, err, "coupon")
+		_, err = s.ValidateCode(within(t), validation(r))
+		wantViolations(t, err, "coupon")
+		s.pays(t, purchase(typing(code), paying(100, "EUR")), 100)
+	}
+}
+
 // storedAt returns the keys below a prefix that have a text in their names or in
 // what they hold, in whatever case.
 func storedAt(t *testing.T, client redis.UniversalClient, prefix, text string) []string {
