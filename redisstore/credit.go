@@ -129,8 +129,7 @@ func (s *Store) announceAndDebit(ctx context.Context, o owed, st *state, amount 
 		return &debited, err
 	case outcomeReused:
 		refusal = domain.ErrRequestIDReused
-	case "empty":
-		refusal = &domain.RefusedError{Ineligibilities: []domain.Ineligibility{{Reason: domain.GiftBalanceExhausted}}}
+	case "empty": // since it was read: why, the next read says
 	case "short":
 		refusal = s.shortOf(domain.PromotionCodeName{Coupon: o.coupon, ID: o.code}, r.values[0])
 	}

@@ -359,6 +359,30 @@ func TestCodeOfAGiftCardIsToldAtItsIssueAndStoredNowhere(t *testing.T) {
 	s.refuses(t, purchase(typing("GIFT-8"), paying(100, "EUR")), codeNotFound)
 }
 
+func TestBalanceThatAReservationHoldsIsWorthTryingAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	card, code := s.giftCard(t, worth(s.coupon(t, giftCards(false)), 500))
+	order := purchase(typing(code), paying(500, "EUR"))
+	_, err := s.ReserveRedemption(within(t), &discountv1.ReserveRedemptionRequest{
+		RequestId: "hold", Source: &discountv1.ReserveRedemptionRequest_PromotionCode{PromotionCode: card.GetName()}, Order: order.GetOrder(),
+	})
+	if err != nil {
+		t.Fatalf("ReserveRedemption: %v", err)
+	}
+	why := s.refuses(t, order, giftCardSpent)
+	if !why[0].GetRetryable() || !strings.Contains(why[0].GetMessage(), "reservations") {
+		t.Errorf("what a reservation holds is refused by %v", why[0])
+	}
+	held := s.ledger(t, &discountv1.ListRedemptionsRequest{Parent: strings.Split(card.GetName(), "/promotionCodes/")[0]})[0]
+	if _, err := s.CommitRedemption(within(t), &discountv1.CommitRedemptionRequest{RequestId: "use", Name: held.GetName()}); err != nil {
+		t.Fatalf("CommitRedemption: %v", err)
+	}
+	if why := s.refuses(t, order, giftCardSpent); why[0].GetRetryable() {
+		t.Errorf("what is spent is refused by %v", why[0])
+	}
+}
+
 func TestProgramOfGiftCardsIsNotAppliedDirectly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
