@@ -4,7 +4,9 @@
 -- Library "books": the counters of a coupon as one script sees and changes them.
 -- What is needed is read once, changed in memory by any number of decisions, and
 -- written once at the end, so that a batch costs as many Redis calls as a single
--- request. Every read also proves the key's type, so that no write can fail.
+-- request. Every read also proves the key's type, so that no write can fail, and
+-- nothing is written before all is decided: a script that meets what it cannot read
+-- has changed nothing.
 -- Needs the library "promotion".
 
 -- NONE is for the many that have no identity and no period; nobody changes it.
@@ -47,6 +49,8 @@ local function books_open(head, customers, promotions, now, currency)
     codes = {}, uses = {}, spent = { [currency] = books_spent_values(h, 9) },
     uses_changed = {},
     moves = {}, -- transactions of gift cards, by the bucket of the card
+    records = {}, rewritten = {}, -- of the ledger that have changed, by position; the positions
+    ended = {}, -- reservations that are none any more, by position
   }
 end
 
