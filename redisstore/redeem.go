@@ -220,10 +220,14 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 			o.coupon, o.code = r.Source.PromotionCode.Coupon, r.Source.PromotionCode.ID
 		}
 		st, err := s.read(ctx, o)
-		if err == nil {
-			s.rules.remember(st)
+		if err == nil && o.code == "" {
+			err = st.Coupon.CheckDirect()
 		}
-		return found{state: st}, err
+		if err != nil {
+			return found{}, err
+		}
+		s.rules.remember(st)
+		return found{state: st}, nil
 	}
 	code, err := domain.ParseCode(r.Source.Code)
 	if err != nil {

@@ -86,7 +86,7 @@ function settle.C(o, r)
     local short, left = books_budget(b, is.currency, is.total, is.scoped)
     local reached = books_limits(b, is.code, is.identities, is.periods) .. short
     if books_card(b, is.code, is.total) < is.total then
-      reached = reached .. 'G'
+      reached = reached .. books_letter(books_code(b, is.code).held, 'G')
     end
     if b.state ~= 'A' then
       reached = reached .. 'D'

@@ -192,6 +192,12 @@ end
 -- What is counted is counted exactly, in a number that can hold it.
 local MAX_AMOUNT = 9007199254740991
 
+-- books_letter returns the letter of a refusal: a small one while reservations are
+-- held that may give back what is missing.
+local function books_letter(held, letter)
+  return held > 0 and string.lower(letter) or letter
+end
+
 -- books_budget returns a letter when an amount does not fit, and what is left: X
 -- nothing is, or the sum could no longer be exact, Y less than wanted.
 local function books_budget(b, currency, total, scoped)
@@ -200,7 +206,7 @@ local function books_budget(b, currency, total, scoped)
   end
   local s = books_spent(b, currency)
   if total > MAX_AMOUNT - s.total then
-    return 'X'
+    return books_letter(b.held, 'X')
   end
   local wanted, counted = total, s.total
   if s.for_products then
@@ -210,9 +216,9 @@ local function books_budget(b, currency, total, scoped)
     return ''
   end
   if counted >= s.limit then
-    return 'X'
+    return books_letter(b.held, 'X')
   end
-  return 'Y', string.format('%.0f', s.limit - counted)
+  return books_letter(b.held, 'Y'), string.format('%.0f', s.limit - counted)
 end
 
 -- books_spend adds to what was taken off.
@@ -227,11 +233,12 @@ end
 -- books_card returns how much of an amount the balance of a gift card covers, and
 -- the letter G when nothing is left on it. What is no gift card covers all.
 local function books_card(b, code, amount)
-  local balance = code ~= '' and books_code(b, code).balance
+  local p = code ~= '' and books_code(b, code)
+  local balance = p and p.balance
   if not balance then
     return amount, ''
   end
-  return math.min(amount, balance), balance == 0 and 'G' or ''
+  return math.min(amount, balance), balance == 0 and books_letter(p.held, 'G') or ''
 end
 
 -- books_pay moves the balance of a gift card, if the code is one, and notes what
@@ -270,16 +277,16 @@ local function books_limits(b, code, identities, periods)
   books_fetch_uses(b, books_use_fields(code, identities, {}))
   for _, identity in ipairs(identities) do
     if b.customer_max and b.uses[identity] >= b.customer_max then
-      reached = reached .. 'U'
+      reached = reached .. books_letter(b.held, 'U')
     end
     if p.max_customer and b.uses[books_use_field(code, identity)] >= p.max_customer then
-      reached = reached .. 'V'
+      reached = reached .. books_letter(b.held, 'V')
     end
   end
   for _, period in ipairs(periods) do
     books_fetch_uses(b, { period.field })
     if b.uses[period.field] >= period.limit then
-      reached = reached .. 'T'
+      reached = reached .. books_letter(b.held, 'T')
     end
   end
   return reached
