@@ -71,8 +71,9 @@ func (c *Coupon) ScopedAmount(o *Order, d *AppliedDiscount) int64 {
 // why not. What is counted must be counted exactly.
 func (c *CouponSnapshot) fits(currency Currency, s Spending) (Ineligibility, bool) {
 	spent := c.Spent[currency]
+	held := c.Held > 0
 	if s.TotalMinor > MaxAmount-spent.TotalMinor {
-		return Ineligibility{Reason: BudgetExhausted}, false
+		return Ineligibility{Reason: BudgetExhausted, Held: held}, false
 	}
 	b := c.BudgetIn(currency)
 	if b == nil || b.Counted(s) == 0 {
@@ -80,9 +81,9 @@ func (c *CouponSnapshot) fits(currency Currency, s Spending) (Ineligibility, boo
 	}
 	switch left := b.Limit.AmountMinor - b.Counted(spent); {
 	case left <= 0:
-		return Ineligibility{Reason: BudgetExhausted}, false
+		return Ineligibility{Reason: BudgetExhausted, Held: held}, false
 	case left < b.Counted(s):
-		return Ineligibility{Reason: BudgetInsufficient, Remaining: Money{currency, left}}, false
+		return Ineligibility{Reason: BudgetInsufficient, Held: held, Remaining: Money{currency, left}}, false
 	}
 	return Ineligibility{}, true
 }

@@ -160,10 +160,16 @@ func CustomerBalanceExceeded(balance Money) error {
 	return &AmountExceededError{Name: balanceName{balance.Currency}, LimitMinor: balance.AmountMinor}
 }
 
-// BalanceFull returns the error that a balance, with all that was taken from it,
-// would become more than can be counted exactly.
-func BalanceFull() error {
-	return &TooManyError{What: "of the minor unit can be on one balance, with what was taken from it", Limit: MaxAmount}
+// CardFull returns the error that the balance of a gift card, with all that was spent
+// in its program, would become more than can be counted exactly.
+func CardFull() error {
+	return &TooManyError{What: "minor units on a gift card, with what was spent in its program", Limit: MaxAmount}
+}
+
+// CreditFull returns the error that a customer's credit would become more than can be
+// counted exactly, transfers that are on their way included.
+func CreditFull() error {
+	return &TooManyError{What: "minor units of one customer's credit in one currency", Limit: MaxAmount / 2}
 }
 
 // RemainderRequestID is the request id of the transfer that a redemption of a gift

@@ -73,13 +73,19 @@ const (
 type NotFoundError struct {
 	Type ResourceType
 	Name string
+	// Ordinary is whether the name is that of a promotion code which is no gift card.
+	Ordinary bool
 }
 
 func (e *NotFoundError) Error() string {
-	if e.Name == "" {
+	switch {
+	case e.Name == "":
 		return "no gift card that can be used has this code"
+	case e.Ordinary:
+		return e.Name + " is a promotion code and no gift card"
+	default:
+		return e.Name + " does not exist"
 	}
-	return e.Name + " does not exist"
 }
 
 // AlreadyExistsError says that an id is taken, or that a code is held by another
@@ -148,9 +154,9 @@ func (e *NoSubscriptionError) Error() string {
 	return e.Name.String() + " was not redeemed for a subscription"
 }
 
-// ErrInvoiceIDReused says that an invoice with the same id and other content was
-// answered before; nothing was done.
-var ErrInvoiceIDReused = errors.New("the invoice's id was used for an invoice with other content")
+// ErrInvoiceIDReused says that an invoice with the same id and other content, or
+// another amount, was answered before; nothing was done.
+var ErrInvoiceIDReused = errors.New("the invoice's id was used before, with other content or another amount")
 
 // TooManyError says that a bound of the service is reached.
 type TooManyError struct {

@@ -135,7 +135,8 @@ func (e *Evaluation) evaluateCounts(s *Snapshot, r *ValidateRequest, now time.Ti
 		e.refuse(Ineligibility{Reason: SubscriptionAlreadyDiscounted, Redemption: s.SubscriptionHolder})
 	}
 	if s.Coupon.Discount.GiftCards != nil && s.balance() == 0 {
-		e.refuse(Ineligibility{Reason: GiftBalanceExhausted})
+		held := s.PromotionCode != nil && s.PromotionCode.Held > 0
+		e.refuse(Ineligibility{Reason: GiftBalanceExhausted, Held: held})
 	}
 }
 
@@ -172,7 +173,8 @@ func (e *Evaluation) evaluateMinimum(minimums []Money, o *Order) {
 }
 
 // LimitsReached returns the limits that leave no room for one more use. What
-// holds might still give back is told apart from what is used up.
+// holds might still give back is told apart from what is used up. What a customer has
+// used is counted with holds: there the coupon's say whether any are open.
 func (s *Snapshot) LimitsReached(now time.Time) []Ineligibility {
 	var out []Ineligibility
 	limit := func(max *int64, redeemed, held int64, reason Reason) {
@@ -181,7 +183,9 @@ func (s *Snapshot) LimitsReached(now time.Time) []Ineligibility {
 		case redeemed < *max:
 			addOnce(&out, FullyReservedUntil(s.HoldsDue, now))
 		default:
-			addOnce(&out, Ineligibility{Reason: reason, Limit: *max})
+			addOnce(&out, Ineligibility{
+				Reason: reason, Limit: *max, Held: reason == CustomerMaxRedemptionsReached && s.Coupon.Held > 0,
+			})
 		}
 	}
 	limit(s.Coupon.MaxRedemptions, s.Coupon.Redeemed, s.Coupon.Held, CouponMaxRedemptionsReached)

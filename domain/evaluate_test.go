@@ -5,6 +5,7 @@ package domain
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -348,5 +349,11 @@ func TestOnlyWhatTimeCanChangeIsWorthTryingAgain(t *testing.T) {
 	}
 	if diff := compare([]Reason{NotYetActive, PeriodLimitReached, FullyReserved}, got); diff != "" {
 		t.Error(diff)
+	}
+	for _, reason := range []Reason{BudgetExhausted, BudgetInsufficient, CustomerMaxRedemptionsReached, PeriodLimitReached, GiftBalanceExhausted} {
+		held := Ineligibility{Reason: reason, Held: true}
+		if !held.Retryable() || !strings.Contains(held.String(), "reservations") {
+			t.Errorf("%q can be retried: %v", held, held.Retryable())
+		}
 	}
 }

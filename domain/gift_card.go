@@ -114,6 +114,16 @@ func (p *PromotionCode) checkCard(c *Coupon, v *Violations) {
 	}
 }
 
+// CheckDirect returns an *InvalidError if c cannot be applied directly: what a program
+// of gift cards pays with is on its cards.
+func (c *Coupon) CheckDirect() error {
+	var v Violations
+	if c.Discount.GiftCards != nil {
+		v.Add("coupon", "is a program of gift cards: redeem one of its cards, by its code or as a promotion_code")
+	}
+	return v.Err()
+}
+
 // checkUnlimited records what a gift card cannot have.
 func (p *PromotionCode) checkUnlimited(v *Violations, prefix string) {
 	refuse := func(set bool, field string) {

@@ -47,6 +47,11 @@ const (
 // that the reason has.
 type Ineligibility struct {
 	Reason Reason
+	// Held is whether reservations are open that may give back what is missing: of a
+	// budget, of a customer's uses, of the uses of a period that is over, or of what is
+	// on a gift card. The counters tell whether there are any, and only for a gift card
+	// that they hold some of it.
+	Held bool
 
 	// At is the instant of NotYetActive, CodeExpired, CouponExpired and
 	// PeriodLimitReached.
@@ -75,7 +80,9 @@ func (i Ineligibility) Retryable() bool {
 	case NotYetActive, FullyReserved:
 		return true
 	case PeriodLimitReached:
-		return !i.At.IsZero()
+		return i.Held || !i.At.IsZero()
+	case BudgetExhausted, BudgetInsufficient, CustomerMaxRedemptionsReached, GiftBalanceExhausted:
+		return i.Held
 	default:
 		return false
 	}
@@ -83,6 +90,20 @@ func (i Ineligibility) Retryable() bool {
 
 // String says it in a sentence for developers.
 func (i Ineligibility) String() string {
+	switch {
+	case i.Held && i.Reason == GiftBalanceExhausted:
+		return "reservations hold the rest of the gift card's balance"
+	case i.Held && i.Reason == BudgetExhausted:
+		return "nothing is left of the budget; reservations may hold a part of it"
+	case i.Held:
+		return i.sentence() + "; reservations may hold a part of it"
+	default:
+		return i.sentence()
+	}
+}
+
+// sentence is String when no reservations are held.
+func (i Ineligibility) sentence() string {
 	switch i.Reason {
 	case CodeNotFound:
 		return "no promotion code has this code"

@@ -42,7 +42,7 @@ func (c *couponRecord) cardView(v PromotionCodeView) GiftCardView {
 func (s State) card(n PromotionCodeName) (*couponRecord, *PromotionCodeSnapshot, error) {
 	c, p := s.promotionCode(n)
 	if p == nil || p.Card == nil {
-		return nil, nil, notFound(GiftCardResource, n)
+		return nil, nil, &NotFoundError{Type: GiftCardResource, Name: n.String(), Ordinary: p != nil}
 	}
 	return c, p, nil
 }
@@ -86,7 +86,7 @@ func (cmd AdjustGiftCard) step(s State, now time.Time, _ IDs) (State, Result) {
 	case p.BalanceMinor+cmd.AmountMinor < 0:
 		return s, fails(&AmountExceededError{Name: p.Name, LimitMinor: p.BalanceMinor})
 	case cmd.AmountMinor > MaxAmount-p.BalanceMinor-c.Spent[c.Discount.GiftCards.Currency].TotalMinor:
-		return s, fails(BalanceFull())
+		return s, fails(CardFull())
 	}
 	next := s.withCardTransaction(cmd.Name, BalanceTransaction{
 		Kind: TransactionAdjusted, AmountMinor: cmd.AmountMinor, Time: now, RequestID: cmd.RequestID, Reason: cmd.Reason,
@@ -123,7 +123,7 @@ func (cmd TransferToCredit) step(s State, now time.Time, _ IDs) (State, Result) 
 	case amount > p.BalanceMinor:
 		return s, fails(&AmountExceededError{Name: p.Name, LimitMinor: p.BalanceMinor})
 	case amount > MaxAmount/2-s.credit[holder].balance(currency):
-		return s, fails(BalanceFull())
+		return s, fails(CreditFull())
 	}
 	moved := BalanceTransaction{
 		Kind: TransactionTransferred, AmountMinor: amount, Time: now, RequestID: callersRequest(cmd.RequestID), Card: p.Name,
@@ -264,16 +264,16 @@ func (s State) withCredit(holder Identity, currency Currency, t BalanceTransacti
 }
 
 // changeCredit is what the commands about a customer's credit have in common: one
-// effect for each key.
+// effect for each key. Another command with the key is the error reused.
 func (s State) changeCredit(
-	holder Identity, key string, command Command, currency Currency, change func(balance int64) (BalanceTransaction, error),
+	holder Identity, key string, reused error, command Command, currency Currency, change func(balance int64) (BalanceTransaction, error),
 ) (State, Result) {
 	r := s.credit[holder]
 	if r != nil {
 		if used, ok := r.requests[key]; ok && used.fingerprint == Fingerprint(command) {
 			return s, returns(r.history[used.position])
 		} else if ok {
-			return s, fails(ErrRequestIDReused)
+			return s, fails(reused)
 		}
 	}
 	t, err := change(r.balance(currency))
@@ -288,7 +288,7 @@ func (s State) changeCredit(
 }
 
 func (cmd AdjustCustomerBalance) step(s State, now time.Time, _ IDs) (State, Result) {
-	return s.changeCredit(cmd.Holder, "r"+cmd.RequestID, cmd, cmd.Amount.Currency, func(balance int64) (BalanceTransaction, error) {
+	return s.changeCredit(cmd.Holder, "r"+cmd.RequestID, ErrRequestIDReused, cmd, cmd.Amount.Currency, func(balance int64) (BalanceTransaction, error) {
 		t := BalanceTransaction{
 			Kind: TransactionAdjusted, AmountMinor: cmd.Amount.AmountMinor, Time: now, RequestID: cmd.RequestID, Reason: cmd.Reason,
 		}
@@ -296,14 +296,14 @@ func (cmd AdjustCustomerBalance) step(s State, now time.Time, _ IDs) (State, Res
 		case balance+t.AmountMinor < 0:
 			return t, CustomerBalanceExceeded(Money{cmd.Amount.Currency, balance})
 		case t.AmountMinor > MaxAmount/2-balance:
-			return t, BalanceFull()
+			return t, CreditFull()
 		}
 		return t, nil
 	})
 }
 
 func (cmd ApplyCredit) step(s State, now time.Time, _ IDs) (State, Result) {
-	return s.changeCredit(cmd.Holder, "v"+cmd.Invoice(), cmd, cmd.UpTo.Currency, func(balance int64) (BalanceTransaction, error) {
+	return s.changeCredit(cmd.Holder, "v"+cmd.Invoice(), ErrInvoiceIDReused, cmd, cmd.UpTo.Currency, func(balance int64) (BalanceTransaction, error) {
 		return BalanceTransaction{
 			Kind: TransactionApplied, AmountMinor: -min(balance, cmd.UpTo.AmountMinor), Time: now, InvoiceID: cmd.InvoiceID,
 		}, nil

@@ -70,7 +70,7 @@ func (s State) follow(r *ValidateRequest) (found, error) {
 		if c == nil {
 			return found{}, notFound(CouponResource, r.Source.Coupon)
 		}
-		return found{coupon: c}, nil
+		return found{coupon: c}, c.CheckDirect()
 	case r.Source.PromotionCode != PromotionCodeName{}:
 		c, p := s.promotionCode(r.Source.PromotionCode)
 		if p == nil {

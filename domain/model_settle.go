@@ -132,7 +132,9 @@ func (c *couponRecord) roomFor(r *Redemption, now time.Time) []Ineligibility {
 	against := snapshot.LimitsReached(now)
 	for _, p := range r.Periods {
 		if snapshot.PeriodUses[p.Key] >= p.Limit {
-			addOnce(&against, r.PeriodLimitReached())
+			i := r.PeriodLimitReached()
+			i.Held = c.Held > 0
+			addOnce(&against, i)
 		}
 	}
 	if r.Discount != nil {
@@ -143,7 +145,7 @@ func (c *couponRecord) roomFor(r *Redemption, now time.Time) []Ineligibility {
 		}
 	}
 	if code != nil && code.Card != nil && r.Discount != nil && r.Discount.TotalAmountMinor > code.BalanceMinor {
-		against = append(against, Ineligibility{Reason: GiftBalanceExhausted})
+		against = append(against, Ineligibility{Reason: GiftBalanceExhausted, Held: code.Held > 0})
 	}
 	if c.Deleted {
 		against = append(against, Ineligibility{Reason: CouponDeleted})

@@ -333,7 +333,7 @@ func TestNumberOfRedisCallsOfSettlementsGrowsWithTheirRecordsOnly(t *testing.T) 
 	for _, kind := range []string{"C", "L", "V"} {
 		calls := map[int]int64{}
 		for _, n := range []int{1, 8, 64} {
-			args := capacityLead(e.Store)
+			args := settleBatch.lead(e.Store)
 			for i := range n {
 				request := byCode(fmt.Sprint(kind, n, "-", i), "hot", withCustomer("c"+strconv.Itoa(i)))
 				var made domain.Redemption

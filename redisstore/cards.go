@@ -88,7 +88,7 @@ func (s *Store) holderOfCard(ctx context.Context, code domain.CodeHash) (domain.
 func (s *Store) readCard(ctx context.Context, o subject) (*state, error) {
 	st, err := s.read(ctx, o)
 	if isNotFound(err) || err == nil && st.PromotionCode.Card == nil {
-		return nil, &domain.NotFoundError{Type: domain.GiftCardResource, Name: o.name().String()}
+		return nil, &domain.NotFoundError{Type: domain.GiftCardResource, Name: o.name().String(), Ordinary: err == nil}
 	}
 	return st, err
 }
@@ -128,7 +128,7 @@ func (s *Store) AdjustGiftCard(ctx context.Context, cmd domain.AdjustGiftCard) (
 		case r.outcome == "short":
 			return domain.GiftCardView{}, s.shortOf(cmd.Name, r.values[0])
 		case r.outcome == "full":
-			return domain.GiftCardView{}, domain.BalanceFull()
+			return domain.GiftCardView{}, domain.CardFull()
 		}
 		view, err := s.GiftCard(ctx, domain.GetGiftCard{Name: cmd.Name})
 		return view, begun(err)

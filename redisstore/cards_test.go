@@ -231,6 +231,34 @@ func TestGiftCardIsFoundByItsCodeWhileItCanBeUsed(t *testing.T) {
 	})
 }
 
+func TestProgramIsNotAppliedDirectlyAndAnOrdinaryCodeIsNoGiftCard(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(program("gifts", false))
+		e.createCoupon(percentOff("a"))
+		ordinary := e.createCode(promotionCode("a", "ORDINARY")).Name
+		e.unchanged("what is no gift card", func() {
+			use := byCoupon("r", "gifts", withOrder(orderOf(100)))
+			_, redeem := e.Redeem(e.ctx(), &use)
+			_, reserve := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: use, TTL: time.Minute})
+			_, validate := e.Validate(e.ctx(), &use.ValidateRequest)
+			for what, err := range map[string]error{"redeem": redeem, "reserve": reserve, "validate": validate} {
+				invalid, ok := errors.AsType[*domain.InvalidError](err)
+				if !ok || len(invalid.Violations) != 1 || invalid.Violations[0].Field != "coupon" {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			_, get := e.GiftCard(e.ctx(), domain.GetGiftCard{Name: ordinary})
+			_, disable := e.DisableGiftCard(e.ctx(), domain.DeactivatePromotionCode{RequestID: "d", Name: ordinary})
+			for what, err := range map[string]error{"get": get, "disable": disable} {
+				want := &domain.NotFoundError{Type: domain.GiftCardResource, Name: ordinary.String(), Ordinary: true}
+				if diff := cmp.Diff(error(want), err); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", what, diff)
+				}
+			}
+		})
+	})
+}
+
 func TestWhatAnotherTakesFromAGiftCardUnderARedemptionIsNotGivenAgain(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(program("gifts", false))

@@ -44,6 +44,13 @@ type claimant struct {
 	created bool
 }
 
+// heldBy returns the refusal of a claimant whose code another promotion code holds.
+func (who *claimant) heldBy(holder domain.PromotionCodeName) error {
+	return &domain.AlreadyExistsError{
+		Type: domain.PromotionCodeResource, Name: holder.String(), Code: who.promotion.Code.String(),
+	}
+}
+
 // owner is what a claim entry says about its holder.
 type owner struct {
 	name  domain.PromotionCodeName
@@ -106,9 +113,7 @@ func (s *Store) claim(ctx context.Context, who claimant) (domain.PromotionCodeVi
 	case activated:
 		return s.PromotionCode(ctx, who.promotion.Name)
 	case conflict:
-		return s.giveUp(ctx, who, &domain.AlreadyExistsError{
-			Type: domain.PromotionCodeResource, Name: holder.String(), Code: who.promotion.Code.String(),
-		})
+		return s.giveUp(ctx, who, who.heldBy(holder))
 	default:
 		return domain.PromotionCodeView{}, domain.ErrAborted
 	}
@@ -140,16 +145,25 @@ func (s *Store) takeClaim(ctx context.Context, who claimant) (verdict, domain.Pr
 // there are several, all are asked before any has to give way, so that a refusal
 // takes nothing from anyone.
 func (s *Store) clear(ctx context.Context, who claimant, entries []entry) (verdict, domain.PromotionCodeName, error) {
-	self := who.promotion.Name
-	holders := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool {
-		return e.owner.name.ID == "" || e.owner == owner{self, who.token}
-	})
 	modes := []string{"take"}
-	if len(holders) > 1 {
+	if len(who.others(entries)) > 1 {
 		modes = []string{"probe", "take"}
 	}
+	return s.askHolders(ctx, who, entries, modes...)
+}
+
+// others returns the claims among entries that are not the one being made.
+func (who *claimant) others(entries []entry) []entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e entry) bool {
+		return e.owner.name.ID == "" || e.owner == owner{who.promotion.Name, who.token}
+	})
+}
+
+// askHolders asks every holder in each of some modes of promotion_probe.
+func (s *Store) askHolders(ctx context.Context, who claimant, entries []entry, modes ...string) (verdict, domain.PromotionCodeName, error) {
+	self := who.promotion.Name
 	for _, mode := range modes {
-		for _, h := range holders {
+		for _, h := range who.others(entries) {
 			if h.owner.name == self {
 				result, err := s.probeSelf(ctx, h.owner)
 				if err != nil || result != claimed {

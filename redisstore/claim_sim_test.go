@@ -184,8 +184,19 @@ var errHalted = errors.New("halted")
 
 func (t *tape) DialHook(next redis.DialHook) redis.DialHook { return next }
 
+// ProcessPipelineHook plays the commands of a pipeline one after the other: each has
+// a moment of its own, as those that go to different nodes of a cluster have.
 func (t *tape) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(context.Context, []redis.Cmder) error { panic("the sim plays no pipelines") }
+	play := t.ProcessHook(nil)
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		var first error
+		for _, cmd := range cmds {
+			if err := play(ctx, cmd); first == nil {
+				first = err
+			}
+		}
+		return first
+	}
 }
 
 func (t *tape) ProcessHook(redis.ProcessHook) redis.ProcessHook {
@@ -223,6 +234,12 @@ func answer(cmd redis.Cmder, v any) {
 		c.SetVal(v)
 	case *redis.SliceCmd:
 		c.SetVal(v.([]any))
+	case *redis.StringSliceCmd:
+		var texts []string
+		for _, text := range v.([]any) {
+			texts = append(texts, text.(string))
+		}
+		c.SetVal(texts)
 	case *redis.IntCmd:
 		c.SetVal(v.(int64))
 	case *redis.StringCmd:
@@ -312,7 +329,7 @@ func (s *sim) command(args []any) int32 {
 				code := args[3+len(c.keys)+4].(string)
 				c.keys[5] += ":" + domain.PromotionCodeID(code).Bucket()
 			}
-		case "hget", "hmget":
+		case "hget", "hmget", "lrange":
 			c.writes = false
 		case "zadd":
 			c.keys = []string{args[1].(string)}

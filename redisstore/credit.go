@@ -112,7 +112,7 @@ func (s *Store) announceAndDebit(ctx context.Context, o owed, st *state, amount 
 	case err != nil:
 		return nil, notBegun(err)
 	case r.outcome == "full":
-		return nil, domain.BalanceFull()
+		return nil, domain.CreditFull()
 	}
 	r, err = s.run(ctx, cardTransfer, []string{
 		s.keys.head(o.coupon), s.keys.promotions(o.coupon, o.code.Bucket()), s.keys.commands(o.coupon), s.keys.transfers(o.coupon),
@@ -129,8 +129,7 @@ func (s *Store) announceAndDebit(ctx context.Context, o owed, st *state, amount 
 		return &debited, err
 	case outcomeReused:
 		refusal = domain.ErrRequestIDReused
-	case "empty":
-		refusal = &domain.RefusedError{Ineligibilities: []domain.Ineligibility{{Reason: domain.GiftBalanceExhausted}}}
+	case "empty": // since it was read: why, the next read says
 	case "short":
 		refusal = s.shortOf(domain.PromotionCodeName{Coupon: o.coupon, ID: o.code}, r.values[0])
 	}
@@ -346,6 +345,9 @@ func (s *Store) changeCredit(ctx context.Context, c change) (domain.BalanceTrans
 			}
 			return parseCredit(position, r.values[1])
 		case outcomeReused:
+			if c.kind == domain.TransactionApplied {
+				return domain.BalanceTransaction{}, domain.ErrInvoiceIDReused
+			}
 			return domain.BalanceTransaction{}, domain.ErrRequestIDReused
 		case "short":
 			balance := domain.Money{Currency: c.currency, AmountMinor: n.parse(r.values[0])}
@@ -354,7 +356,7 @@ func (s *Store) changeCredit(ctx context.Context, c change) (domain.BalanceTrans
 			}
 			return domain.BalanceTransaction{}, domain.CustomerBalanceExceeded(balance)
 		case "full":
-			return domain.BalanceTransaction{}, domain.BalanceFull()
+			return domain.BalanceTransaction{}, domain.CreditFull()
 		case "expected":
 			if err := s.lookAfter(ctx, c.holder, r.values); err != nil {
 				return domain.BalanceTransaction{}, notBegun(err)

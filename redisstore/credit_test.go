@@ -192,7 +192,7 @@ func TestCreditIsUsedOnceForEachInvoiceAndNeverPassed(t *testing.T) {
 		if left := e.has("alice"); left+sum != int64(n)*10 || left < 0 {
 			t.Errorf("%d used and %d left of %d", sum, left, n*10)
 		}
-		if _, err := e.ApplyCredit(e.ctx(), useOf("alice", "in_0", 71)); !errors.Is(err, domain.ErrRequestIDReused) {
+		if _, err := e.ApplyCredit(e.ctx(), useOf("alice", "in_0", 71)); !errors.Is(err, domain.ErrInvoiceIDReused) {
 			t.Errorf("another amount for the same invoice: %v", err)
 		}
 		if none, err := e.ApplyCredit(e.ctx(), useOf("bob", "in_0", 70)); err != nil || none.AmountMinor != 0 {

@@ -51,8 +51,8 @@ func classify(ctx context.Context, err error) error {
 		return ctx.Err()
 	case isTimeout(err) && deadlineReached(ctx):
 		return context.DeadlineExceeded // the connection noticed before the context
-	case isRedisError(err) && !refused(err):
-		return err // a fault in a script or in the data
+	case isFault(err):
+		return err
 	default:
 		return &domain.UnavailableError{RetryAfter: retryAfter, Cause: err}
 	}
@@ -113,6 +113,9 @@ func deniesAccess(err redis.Error) bool {
 	return false
 }
 
+// isFault reports whether an error is a fault in a script or in what is stored.
+func isFault(err error) bool { return isRedisError(err) && !refused(err) }
+
 func isRedisError(err error) bool {
 	var r redis.Error
 	return errors.As(err, &r)
@@ -123,11 +126,35 @@ func isRedisError(err error) bool {
 // client of a cluster makes several by itself and returns the last one's error.
 type witness struct{ lost atomic.Bool }
 
-type witnessKey struct{}
+// witnesses are those of the scripts of one pipeline. Others of its commands have
+// none.
+type witnesses map[redis.Cmder]*witness
+
+type (
+	witnessKey   struct{}
+	witnessesKey struct{}
+)
 
 // watch returns the context to send the script with.
 func (w *witness) watch(ctx context.Context) context.Context {
 	return context.WithValue(ctx, witnessKey{}, w)
+}
+
+// watch returns the context to send the pipeline with.
+func (w witnesses) watch(ctx context.Context) context.Context {
+	return context.WithValue(ctx, witnessesKey{}, w)
+}
+
+// note tells each script's witness how an attempt has ended for it. The client of a
+// cluster sends a whole pipeline again, with what was answered already, when one of
+// its replies is lost: so an answer, too, is a sign that it may have been executed
+// before.
+func (w witnesses) note(cmds []redis.Cmder) {
+	for _, cmd := range cmds {
+		if of := w[cmd]; of != nil && (cmd.Err() == nil || mayBeExecuted(cmd.Err())) {
+			of.lost.Store(true)
+		}
+	}
 }
 
 // witnessing is the hook that sees every attempt, if it is on every client of a
@@ -146,12 +173,15 @@ func (witnessing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook implements redis.Hook. The first command of a pipeline is the
-// one that has an effect.
+// ProcessPipelineHook implements redis.Hook. In a pipeline with one witness, the first
+// command is the one that has an effect.
 func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
-		// The first command of a pipeline that waits is the one that has an effect.
+		if w, ok := ctx.Value(witnessesKey{}).(witnesses); ok {
+			w.note(cmds)
+			return err
+		}
 		if w, ok := ctx.Value(witnessKey{}).(*witness); ok && cmds[0].Err() == nil && err != nil {
 			w.lost.Store(true) // it was executed, and what came after it failed
 		}
@@ -164,10 +194,14 @@ func (witnessing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 
 // note tells the witness of ctx, if there is one, how an attempt has ended.
 func note(ctx context.Context, err error) {
-	if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && !refused(err) && !isRedisError(err) {
+	if w, ok := ctx.Value(witnessKey{}).(*witness); ok && err != nil && mayBeExecuted(err) {
 		w.lost.Store(true)
 	}
 }
+
+// mayBeExecuted reports whether an attempt that ended in err tells nothing of whether
+// the command was executed.
+func mayBeExecuted(err error) bool { return !refused(err) && !isRedisError(err) }
 
 // connectionLost reports whether a connection broke, so that the command may or
 // may not have been executed and is worth sending again at once.

@@ -15,10 +15,10 @@ import (
 )
 
 // Requests about one coupon that come while a script call of that coupon is in
-// flight are gathered and go together in the next one. There is no timer: a
-// request that finds its coupon idle is sent at once, in a call of its own, by
-// the caller's own goroutine. So one caller pays nothing for gathering, and the
-// more callers there are, the larger the batches get.
+// flight are gathered and go together in the next one. Nothing waits for a timer,
+// unless the call in flight has stalled: a request that finds its coupon idle is sent
+// at once, in a call of its own, by the caller's own goroutine. So one caller pays
+// nothing for gathering, and the more callers there are, the larger the batches get.
 //
 // Requests wait in a line, one for each coupon and script. The lines of one Redis
 // node share a lane, which has a bounded number of flights: a flight is one
@@ -228,7 +228,24 @@ func (g *gatherer) fly(ctx context.Context, f *flight) {
 		s.sendAlone(ctx, calls[0])
 	}
 	for i, b := range f.batches {
-		b.handOut(calls[i])
+		s.deliver(ctx, b, calls[i])
+	}
+}
+
+// deliver hands out the answers of a batch. One that met a fault in what is
+// stored is sent again in halves, until only those requests fail which meet it by
+// themselves. A script that ends in a fault has written nothing.
+func (s *Store) deliver(ctx context.Context, b *batch, c *execution) {
+	if len(b.tickets) == 1 || !isFault(c.err) {
+		b.handOut(c)
+		return
+	}
+	half := len(b.tickets) / 2
+	for _, tickets := range [][]*ticket{b.tickets[:half], b.tickets[half:]} {
+		part := &batch{line: b.line, tickets: tickets}
+		again := part.call(s)
+		s.sendAlone(ctx, again)
+		s.deliver(ctx, part, again)
 	}
 }
 
@@ -316,23 +333,26 @@ func (s *Store) sendAlone(ctx context.Context, c *execution) {
 // sendTogether sends several calls in one pipeline, and behind them what waits for
 // all their writes, if writes are waited for. Those that the pipeline does not bring
 // to an end are sent again, each alone: a script that is not there yet cannot be
-// brought along in a pipeline, and after a lost connection a request id makes the
-// second execution return what the first did.
+// brought along in a pipeline, and after a lost connection, be it while their writes
+// were waited for, a request id makes the second execution return what the first did.
 func (s *Store) sendTogether(ctx context.Context, calls []*execution) {
-	var w witness
 	p := s.client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
+	each := make(witnesses, len(calls))
 	writes := false
 	for i, c := range calls {
 		c.kind.script.check(c.keys, c.args)
 		cmds[i] = p.EvalSha(ctx, c.kind.script.redis.Hash(), c.keys, c.args...)
-		writes = writes || !c.kind.reads
+		if !c.kind.reads {
+			writes = true
+			each[cmds[i]] = new(witness)
+		}
 	}
 	safe, wait := s.waitsFor(), func() error { return nil }
 	if safe.waits() && writes {
 		wait = s.awaitBehind(ctx, p, safe)
 	}
-	_, _ = p.Exec(w.watch(ctx)) // every command has its own error
+	_, _ = p.Exec(each.watch(ctx)) // every command has its own error
 	notSafe := wait()
 	for i, c := range calls {
 		raw, err := cmds[i].Result()
@@ -346,12 +366,12 @@ func (s *Store) sendTogether(ctx context.Context, calls []*execution) {
 			if c.kind.reads {
 				c.reply, c.err = s.ask(ctx, c.kind.script, c.keys, c.args...)
 			} else {
-				c.reply, c.err = s.runWatched(ctx, &w, safe, c.kind.script, c.keys, c.args)
+				c.reply, c.err = s.runWatched(ctx, each[cmds[i]], safe, c.kind.script, c.keys, c.args)
 			}
 		case c.kind.reads:
 			c.err = readError(ctx, err)
 		default:
-			c.err = writeError(ctx, err, &w)
+			c.err = writeError(ctx, err, each[cmds[i]])
 		}
 	}
 }

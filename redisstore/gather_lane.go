@@ -23,6 +23,11 @@ type lane struct {
 	// waiting counts the requests of all lines that are in no flight.
 	waiting int
 	flights []*flight
+	// watch looks after those that wait when nobody comes and no flight lands. It is
+	// set only while somebody waits, so that it costs a request that does not wait
+	// nothing, and those that do one setting in stallAfter together.
+	watch    *time.Timer
+	watching bool
 }
 
 type lineKey struct {
@@ -102,7 +107,39 @@ func (l *lane) join(key lineKey, t *ticket) (*flight, error) {
 	ln.waiting = append(ln.waiting, t)
 	l.waiting++
 	l.makeReady(ln, now)
-	return l.takeOff(now), nil
+	f := l.takeOff(now)
+	l.keepWatch()
+	return f, nil
+}
+
+// keepWatch sets the watch if somebody waits: nothing else need happen before the
+// flights that they wait for have stalled.
+func (l *lane) keepWatch() {
+	if l.waiting == 0 || l.watching {
+		return
+	}
+	l.watching = true
+	if l.watch == nil {
+		l.watch = time.AfterFunc(stallAfter, l.look)
+	} else {
+		l.watch.Reset(stallAfter)
+	}
+}
+
+// look sends what waits only for flights that have stalled. So a request waits for a
+// stalled flight no longer than twice stallAfter.
+func (l *lane) look() {
+	now := l.g.store.clock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watching = false
+	for _, ln := range l.lines {
+		l.makeReady(ln, now)
+	}
+	for f := l.takeOff(now); f != nil; f = l.takeOff(now) {
+		go l.g.flyOn(l, f)
+	}
+	l.keepWatch()
 }
 
 // leave takes a request out of its line when its caller has left before it was

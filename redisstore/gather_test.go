@@ -13,7 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -451,29 +450,5 @@ func TestConnectionLostDuringABatchLeavesOneEffectEach(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestCallThatStallsDoesNotHoldUpThoseWhoComeLater(t *testing.T) {
-	t.Parallel()
-	e := gathering(t, 0)
-	e.createCoupon(percentOff("a"))
-	g := gateOf(e, redeem)
-	g.close()
-	var running sync.WaitGroup
-	e.held(g, &running, "a")
-	g.mu.Lock()
-	first := g.held
-	g.held = nil // those who come now pass
-	g.mu.Unlock()
-	e.clock.Advance(stallAfter - time.Millisecond)
-	running.Go(func() { e.redeem(byCoupon("waits", "a")) })
-	e.awaitWaiting(1)
-	e.clock.Advance(time.Millisecond)
-	e.redeem(byCoupon("passes", "a"))
-	close(first)
-	running.Wait()
-	if got := e.coupon("a").Redeemed; got != 3 {
-		t.Errorf("%d redeemed", got)
 	}
 }

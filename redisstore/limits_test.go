@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -276,4 +277,89 @@ func TestLimitThatChangesCountsWhatWasUsed(t *testing.T) {
 		_, err = e.Redeem(e.ctx(), new(byCode("r2", "X")))
 		wantReasons(t, err, domain.CouponMaxRedemptionsReached, domain.CodeMaxRedemptionsReached)
 	})
+}
+
+// TestWhatReservationsHoldIsWorthTryingAgain has one reservation take all there is,
+// and asks for more: of Validate, of Redeem with rules that are read and with those
+// that are remembered, and of the commit of a reservation that has expired.
+func TestWhatReservationsHoldIsWorthTryingAgain(t *testing.T) {
+	budget := func(amount int64) func(*domain.Coupon) {
+		return func(c *domain.Coupon) {
+			c.Budgets = []domain.Budget{{Limit: domain.Money{Currency: "EUR", AmountMinor: amount}}}
+		}
+	}
+	anOrder := withOrder(orderOf(100)) // of which 25 are taken off
+	for name, c := range map[string]struct {
+		coupon domain.Coupon
+		card   bool
+		want   domain.Reason
+	}{
+		"budget":           {percentOff("a", budget(25)), false, domain.BudgetExhausted},
+		"part of a budget": {percentOff("a", budget(40)), false, domain.BudgetInsufficient},
+		"customer":         {percentOff("a", limitedPerCustomerTo(1)), false, domain.CustomerMaxRedemptionsReached},
+		"gift card":        {program("a", false), true, domain.GiftBalanceExhausted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, e *env) {
+				e.createCoupon(c.coupon)
+				var source domain.PromotionCodeName
+				if c.card {
+					source = e.issue("issue", giftCard("a", "GIFTED", 100)).Name
+				} else {
+					source = e.createCode(promotionCode("a", "CODE")).Name
+				}
+				use := func(request string) domain.RedeemRequest {
+					return byName(request, source, withCustomer("alice"), anOrder)
+				}
+				refused := func(what string, want bool) {
+					t.Helper()
+					evaluation, err := e.Validate(e.ctx(), new(use("v").ValidateRequest))
+					if err != nil {
+						t.Fatal(err)
+					}
+					told := [][]domain.Ineligibility{evaluation.Ineligibilities}
+					for range 2 {
+						_, err := e.Redeem(e.ctx(), new(use("more")))
+						refusal, ok := errors.AsType[*domain.RefusedError](err)
+						if !ok {
+							t.Fatalf("%s: %v", what, err)
+						}
+						told = append(told, refusal.Ineligibilities)
+					}
+					for _, all := range told {
+						if len(all) != 1 || all[0].Reason != c.want || all[0].Retryable() != want {
+							t.Errorf("%s: %v, want reason %d, retryable: %v", what, all, c.want, want)
+						}
+						if diff := cmp.Diff(told[0], all); diff != "" {
+							t.Errorf("%s: validated and redeemed differ:\n%s", what, diff)
+						}
+					}
+				}
+				late, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: use("late"), TTL: time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				refused("while it is reserved", true)
+				e.clock.Advance(time.Minute)
+				again, err := e.Reserve(e.ctx(), &domain.ReserveRequest{RedeemRequest: use("again"), TTL: time.Minute})
+				if err != nil {
+					t.Fatalf("what was worth trying again: %v", err)
+				}
+				commit := func(request string, want bool) {
+					t.Helper()
+					_, err := e.Commit(e.ctx(), domain.CommitRedemption{RequestID: request, Name: late.Name})
+					refusal, ok := errors.AsType[*domain.RefusedError](err)
+					if !ok || len(refusal.Ineligibilities) != 1 || refusal.Ineligibilities[0].Reason != c.want || refusal.Ineligibilities[0].Retryable() != want {
+						t.Errorf("commit: %v, want retryable: %v", err, want)
+					}
+				}
+				commit("c1", true)
+				if _, err := e.Commit(e.ctx(), domain.CommitRedemption{RequestID: "c2", Name: again.Name}); err != nil {
+					t.Fatal(err)
+				}
+				refused("when it is redeemed", false)
+				commit("c3", false)
+			})
+		})
+	}
 }

@@ -147,6 +147,11 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		case domain.PromotionActive:
 			return s.activate(ctx, who)
 		case domain.PromotionInactive:
+			if moved, err := s.lookAhead(ctx, who, req); err != nil {
+				return domain.PromotionCodeView{}, err
+			} else if moved {
+				continue
+			}
 			who.token = s.token()
 			ok, err := s.pend(ctx, cmd.Name, st.token, who.token)
 			if err != nil {
@@ -161,6 +166,30 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		return view, begun(err)
 	}
 	return domain.PromotionCodeView{}, domain.ErrAborted
+}
+
+// lookAhead refuses to activate a promotion code, which is INACTIVE with the token
+// that was read, when another one holds its code, before anything is written: a
+// refusal leaves its version as it was. It reports whether the record has changed
+// meanwhile. While it has not, and the other one is ACTIVE, both were so at once.
+func (s *Store) lookAhead(ctx context.Context, who claimant, req commandRequest) (moved bool, err error) {
+	entries, err := s.readClaim(ctx, &who.promotion)
+	if err != nil {
+		return false, err
+	}
+	result, holder, err := s.askHolders(ctx, who, entries, "probe")
+	if err != nil || result != conflict {
+		return false, err
+	}
+	st, done, err := s.readForCommand(ctx, who.promotion.Name, req)
+	switch {
+	case err != nil:
+		return false, err
+	case done, st.PromotionCode.State != domain.PromotionInactive, st.token != who.token:
+		return true, nil
+	default:
+		return false, who.heldBy(holder)
+	}
 }
 
 // finish completes what a creation with this request has begun.
@@ -227,7 +256,10 @@ func (s *Store) retire(ctx context.Context, name domain.PromotionCodeName, req c
 			return confirmCommand(ctx, s, name.Coupon, req, s.promotionView(st))
 		case p.State == domain.PromotionDeleted && to != domain.PromotionDeleted:
 			return domain.PromotionCodeView{}, deleted(name)
-		case p.State == domain.PromotionDeleted, p.State == domain.PromotionSuperseded:
+		case p.State == domain.PromotionDeleted, p.State == domain.PromotionSuperseded,
+			// One that was never active is written all the same, so that a retry of its
+			// creation does not go on with it.
+			p.State == to && p.Version != neverActive:
 			return s.promotionView(st), s.noteCommand(ctx, name.Coupon, req, name.ID)
 		}
 		ok, err := s.writeRetired(ctx, retirement{name: name, read: p.State, readToken: st.token, to: to, request: req})

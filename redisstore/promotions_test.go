@@ -442,3 +442,48 @@ func TestManyPromotionCodesAreMadeAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestVersionOfAPromotionCodeChangesOnlyWithTheCode(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		v := e.createCode(promotionCode("a", "TWICE"))
+		inactive := e.deactivate(v.Name)
+		e.unchanged("deactivating an inactive promotion code", func() {
+			if again := e.deactivate(v.Name); again.Version != inactive.Version || again.State != domain.PromotionInactive {
+				t.Errorf("it is %c at version %d after version %d", again.State, again.Version, inactive.Version)
+			}
+		})
+		holder := e.createCode(promotionCode("a", "twice"))
+		e.unchanged("an activation that is refused", func() {
+			_, err := e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{RequestID: "r", Name: v.Name})
+			held, ok := errors.AsType[*domain.AlreadyExistsError](err)
+			if !ok || held.Name != holder.Name.String() {
+				t.Errorf("activated while the code is held: %v", err)
+			}
+		})
+		if got := e.code(v.Name); got.Version != inactive.Version {
+			t.Errorf("version %d after version %d", got.Version, inactive.Version)
+		}
+	})
+}
+
+func TestDeactivatingAnInactivePromotionCodeUsesItsRequestID(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		v := e.createCode(promotionCode("a", "TWICE"))
+		e.deactivate(v.Name)
+		again := domain.DeactivatePromotionCode{RequestID: "again", Name: v.Name}
+		if _, err := e.DeactivatePromotionCode(e.ctx(), again); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.ActivatePromotionCode(e.ctx(), domain.ActivatePromotionCode{Name: v.Name}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.DeactivatePromotionCode(e.ctx(), again); err != nil || got.State != domain.PromotionActive {
+			t.Errorf("a retry deactivated it once more: %c, %v", got.State, err)
+		}
+		if _, err := e.DeletePromotionCode(e.ctx(), domain.DeletePromotionCode{RequestID: "again", Name: v.Name}); !errors.Is(err, domain.ErrRequestIDReused) {
+			t.Errorf("its request id was used for another command: %v", err)
+		}
+	})
+}

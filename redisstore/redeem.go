@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -217,10 +220,14 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 			o.coupon, o.code = r.Source.PromotionCode.Coupon, r.Source.PromotionCode.ID
 		}
 		st, err := s.read(ctx, o)
-		if err == nil {
-			s.rules.remember(st)
+		if err == nil && o.code == "" {
+			err = st.Coupon.CheckDirect()
 		}
-		return found{state: st}, err
+		if err != nil {
+			return found{}, err
+		}
+		s.rules.remember(st)
+		return found{state: st}, nil
 	}
 	code, err := domain.ParseCode(r.Source.Code)
 	if err != nil {
@@ -282,16 +289,55 @@ func (s *Store) redeemedBefore(ctx context.Context, f found, request, fingerprin
 		}
 		reused = err
 	}
-	for _, coupon := range f.former {
-		st, err := s.read(ctx, subject{coupon: coupon, request: request})
+	prior, err := s.redeemedWithFormer(ctx, f.former, request, fingerprint)
+	if err != nil || prior != nil {
+		return prior, err
+	}
+	return nil, reused
+}
+
+// redeemedWithFormer returns the redemption that the request has made with one of the
+// coupons that its code led to before, or nil. It asks all of them for the request's
+// id at once: most never saw it, and there may be as many as a claim remembers.
+func (s *Store) redeemedWithFormer(ctx context.Context, former []domain.CouponID, request, fingerprint string) (*domain.Redemption, error) {
+	if len(former) == 0 {
+		return nil, nil
+	}
+	seen := make([]*redis.SliceCmd, len(former))
+	err := s.again(ctx, func() error {
+		p := s.client.Pipeline()
+		for i, coupon := range former {
+			// Unlike HGET, it does not call it an error that there is none.
+			seen[i] = p.HMGet(ctx, s.keys.requests(coupon), requestKey(request))
+		}
+		_, err := p.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, readError(ctx, err)
+	}
+	for i, coupon := range former {
+		text, _ := seen[i].Val()[0].(string)
+		if text == "" || strings.Contains(text, " ") {
+			continue // it is new there, or was used for something else than to redeem
+		}
+		var n numbers
+		position := n.parse(text)
+		if n.err != nil {
+			return nil, fmt.Errorf("redisstore: a request of %s: %w", coupon, n.err)
+		}
+		records, err := s.records(ctx, coupon, position, position)
 		if err != nil {
 			return nil, err
 		}
-		if st.prior != nil && st.prior.RequestID == request && st.prior.Fingerprint == fingerprint {
-			return st.prior, nil
+		if len(records) == 0 {
+			return nil, fmt.Errorf("redisstore: the ledger of %s has no record %d", coupon, position)
+		}
+		if prior, err := sameRequest(records[0], request, fingerprint); err == nil {
+			return prior, nil
 		}
 	}
-	return nil, reused
+	return nil, nil
 }
 
 func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain.Redemption, error) {
@@ -320,14 +366,18 @@ func (s *Store) capacityKeys(c domain.CouponID) []string {
 // The scripts that take capacity and give it back.
 var (
 	redeemBatch = capacityBatch(redeem)
-	settleBatch = capacityBatch(settle)
+	settleBatch = capacityBatch(settle, maxVoids)
 	renewBatch  = capacityBatch(renew)
 )
 
-func capacityBatch(sc *script) *batchKind {
-	return &batchKind{script: sc, lead: capacityLead, keys: func(s *Store, c domain.CouponID) []string {
-		return s.capacityKeys(c)[:len(sc.keys)]
-	}}
+// capacityBatch is a batch of a script that has these arguments of its own before
+// those of the requests.
+func capacityBatch(sc *script, own ...any) *batchKind {
+	return &batchKind{
+		script: sc,
+		lead:   func(s *Store) []any { return append(capacityLead(s), own...) },
+		keys:   func(s *Store, c domain.CouponID) []string { return s.capacityKeys(c)[:len(sc.keys)] },
+	}
 }
 
 func capacityLead(s *Store) []any { return []any{ledgerPageSize, millis(s.now())} }

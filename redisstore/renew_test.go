@@ -156,6 +156,18 @@ func TestZeroInvoiceUsesNothingUpAndTheNextOneDoes(t *testing.T) {
 	})
 }
 
+func TestRenewalInACurrencyThatTheCouponDoesNotHaveTakesNothingOff(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", lasting(domain.DurationForever, 0), renewalBudget(10_000, false)))
+		r := e.redeem(byCoupon("r", "a", forSubscription("s"), withOrder(orderOf(100))))
+		inDollars := invoiceOf("i", 100)
+		inDollars.Order.Currency = "USD"
+		if got := e.renewed("i", r.Name, inDollars); got.Outcome != domain.RenewalNothing {
+			t.Errorf("the outcome is %c", got.Outcome)
+		}
+	})
+}
+
 func TestBudgetIsNeverPassedByRenewals(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		for _, grant := range []bool{false, true} {

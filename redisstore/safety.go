@@ -118,7 +118,7 @@ func (s *Store) pipeline(ctx context.Context, safe safety, first func(p redis.Pi
 		} else {
 			beat = storeBeat.redis.EvalSha(ctx, p, s.metaKeys(), beatArgs...)
 		}
-		count := safe.command(ctx, p, waitTime(ctx))
+		_, count := safe.command(ctx, p, waitTime(ctx))
 		_, err := p.Exec(ctx)
 		if !load && (redis.HasErrorPrefix(result.Err(), "NOSCRIPT") || result.Err() == nil && redis.HasErrorPrefix(beat.Err(), "NOSCRIPT")) {
 			continue
@@ -133,25 +133,29 @@ func (s *Store) pipeline(ctx context.Context, safe safety, first func(p redis.Pi
 
 // awaitBehind adds the beat and the wait to a pipeline of scripts, and returns what
 // tells, once the pipeline was sent, why they are not known to be safe. That the beat
-// is not known in the Redis is reported as it is: the scripts are to be sent again.
+// is not known in the Redis, and that the connection was lost, is reported as it is:
+// the scripts are to be sent again.
 func (s *Store) awaitBehind(ctx context.Context, p redis.Pipeliner, safe safety) func() error {
 	beat := storeBeat.redis.EvalSha(ctx, p, s.metaKeys(), s.beatArgs(s.seen.Load(), "")...)
-	count := safe.command(ctx, p, waitTime(ctx))
+	wait, count := safe.command(ctx, p, waitTime(ctx))
 	return func() error {
-		if redis.HasErrorPrefix(beat.Err(), "NOSCRIPT") {
-			return beat.Err()
+		if err := beat.Err(); redis.HasErrorPrefix(err, "NOSCRIPT") || connectionLost(err) {
+			return err
+		}
+		if connectionLost(wait.Err()) {
+			return wait.Err()
 		}
 		return s.counted(beat, count)
 	}
 }
 
-// command adds the wait to a pipeline and returns what counts those that have the
-// write.
-func (s safety) command(ctx context.Context, p redis.Pipeliner, wait time.Duration) func() error {
+// command adds the wait to a pipeline and returns it with what counts those that have
+// the write.
+func (s safety) command(ctx context.Context, p redis.Pipeliner, wait time.Duration) (*redis.Cmd, func() error) {
 	ms := int(wait.Milliseconds())
 	if s.replicas > 0 {
 		cmd := p.Do(ctx, "wait", s.replicas, ms)
-		return func() error {
+		return cmd, func() error {
 			n, err := cmd.Int()
 			if err == nil && n < s.replicas {
 				err = fmt.Errorf("%d of %d replicas have received the write", n, s.replicas)
@@ -160,7 +164,7 @@ func (s safety) command(ctx context.Context, p redis.Pipeliner, wait time.Durati
 		}
 	}
 	cmd := p.Do(ctx, "waitaof", 1, 0, ms)
-	return func() error {
+	return cmd, func() error {
 		n, err := cmd.Int64Slice()
 		if err == nil && (len(n) == 0 || n[0] < 1) {
 			err = errors.New("the write is not on disk yet")

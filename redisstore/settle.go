@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/discountd/discountd/domain"
@@ -48,7 +47,8 @@ func (s *Store) EndDiscount(ctx context.Context, cmd domain.EndDiscount) (*domai
 	})
 }
 
-// maxVoids is how often a redemption can be voided in part: its record keeps each.
+// maxVoids is how often a redemption can be voided: its record keeps each. The last
+// time is for all that is left, so that this is never out of reach.
 const maxVoids = 100
 
 // settlement is one thing to be done to a redemption.
@@ -76,19 +76,15 @@ func (s *Store) settleOne(ctx context.Context, t settlement) (*domain.Redemption
 // refused by.
 var errLimitsChanged = errors.New("redisstore: limits changed under a settlement")
 
-// settling returns what a redemption that is to be settled was made for, or why it
-// cannot be. What never changes about it may be remembered; how often it was
-// voided may not.
+// settling returns what a redemption that is to be settled was made for. It never
+// changes, so it may be remembered.
 func (s *Store) settling(ctx context.Context, t settlement) (madeFor, error) {
-	if made, ok := s.rules.madeFor(t.name); ok && t.kind != "V" {
+	if made, ok := s.rules.madeFor(t.name); ok {
 		return made, nil
 	}
 	r, err := s.Redemption(ctx, t.name)
 	if err != nil {
 		return madeFor{}, err
-	}
-	if t.kind == "V" && len(r.Voids) >= maxVoids && !slices.ContainsFunc(r.Voids, func(v domain.Void) bool { return v.RequestID == t.request }) {
-		return madeFor{}, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
 	}
 	s.rules.rememberMade(r)
 	return newMadeFor(r), nil
@@ -128,6 +124,8 @@ func (s *Store) settleOnce(ctx context.Context, t settlement) (*domain.Redemptio
 	case "amount":
 		var n numbers
 		return nil, &domain.AmountExceededError{Name: t.name, LimitMinor: n.parse(value)}
+	case "voids":
+		return nil, &domain.TooManyError{What: "voids of one redemption", Limit: maxVoids}
 	case "unknown":
 		s.rules.forgetMade(t.name)
 		return nil, &domain.NotFoundError{Type: domain.RedemptionResource, Name: t.name.String()}

@@ -6,6 +6,7 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -237,6 +238,46 @@ func TestVoidGivesBackTheAmountAndInTheEndTheUse(t *testing.T) {
 		if again := e.redeem(byCoupon("r", "a", withCustomer("alice"), withEmail("alice-alice-alic"))); again.State != domain.RedemptionVoided {
 			t.Errorf("the first request returns it as %v", again.State)
 		}
+	})
+}
+
+func TestVoidsOfOneRedemptionAreBoundedAndTheLastTakesAllThatIsLeft(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		r := e.redeem(byCoupon("r", "a"))
+		voidOne := func(i int) error {
+			_, err := e.void(r.Name, "v"+strconv.Itoa(i), pointer(int64(1)))
+			return err
+		}
+		var voided, refused atomic.Int64
+		all(maxVoids+20, func(i int) {
+			switch err := voidOne(i); {
+			case err == nil:
+				voided.Add(1)
+			case isError[*domain.TooManyError](err):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+		if voided.Load() != maxVoids-1 || refused.Load() != 21 {
+			t.Errorf("%d voided a part and %d were refused", voided.Load(), refused.Load())
+		}
+		e.unchanged("one more, and some that were there", func() {
+			for i := range maxVoids + 20 {
+				if err := voidOne(i); err == nil {
+					voided.Add(-1)
+				}
+			}
+		})
+		if voided.Load() != 0 {
+			t.Errorf("a retry returns %d more or less than were done", voided.Load())
+		}
+		whole := e.settled(domain.RedemptionVoided)(e.void(r.Name, "all", nil))
+		if len(whole.Voids) != maxVoids || whole.VoidedAmountMinor != 2_500 {
+			t.Errorf("%d voids of %d", len(whole.Voids), whole.VoidedAmountMinor)
+		}
+		e.counts("a", 0, 0)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/discountd/discountd/domain"
 )
@@ -160,31 +161,37 @@ func currencyOf(r *domain.Redemption) domain.Currency {
 // C is the coupon's limit, P the promotion code's, U the coupon's per customer, V
 // the promotion code's per customer, T one of a period, R one that reservations
 // take up, X a budget that is spent, Y one that does not cover the discount, G a
-// gift card that does not cover it, D a coupon that was deleted.
+// gift card that does not cover it, D a coupon that was deleted. A small letter says
+// that reservations may give back what is missing.
 func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, period func() domain.Ineligibility, now time.Time) []domain.Ineligibility {
 	f := append(strings.Split(value, " "), "", "")
 	var n numbers
 	var out obstacles
 	for _, letter := range f[0] {
-		switch letter {
+		held := unicode.IsLower(letter)
+		switch unicode.ToUpper(letter) {
 		case 'C':
-			out.limit(domain.CouponMaxRedemptionsReached, s.Coupon.MaxRedemptions)
+			out.limit(domain.CouponMaxRedemptionsReached, s.Coupon.MaxRedemptions, held)
 		case 'P':
-			out.limit(domain.CodeMaxRedemptionsReached, s.PromotionCode.MaxRedemptions)
+			out.limit(domain.CodeMaxRedemptionsReached, s.PromotionCode.MaxRedemptions, held)
 		case 'U':
-			out.limit(domain.CustomerMaxRedemptionsReached, s.Coupon.MaxRedemptionsPerCustomer)
+			out.limit(domain.CustomerMaxRedemptionsReached, s.Coupon.MaxRedemptionsPerCustomer, held)
 		case 'V':
-			out.limit(domain.CustomerMaxRedemptionsReached, s.PromotionCode.MaxRedemptionsPerCustomer)
+			out.limit(domain.CustomerMaxRedemptionsReached, s.PromotionCode.MaxRedemptionsPerCustomer, held)
 		case 'T':
-			out.add(period())
+			i := period()
+			i.Held = held && i.At.IsZero()
+			out.add(i)
 		case 'R':
 			out.add(domain.FullyReservedUntil(time.UnixMilli(n.parse(f[1])), now))
 		case 'X':
-			out.add(domain.Ineligibility{Reason: domain.BudgetExhausted})
+			out.add(domain.Ineligibility{Reason: domain.BudgetExhausted, Held: held})
 		case 'Y':
-			out.add(domain.Ineligibility{Reason: domain.BudgetInsufficient, Remaining: domain.Money{Currency: currency, AmountMinor: n.parse(f[2])}})
+			out.add(domain.Ineligibility{
+				Reason: domain.BudgetInsufficient, Held: held, Remaining: domain.Money{Currency: currency, AmountMinor: n.parse(f[2])},
+			})
 		case 'G':
-			out.add(domain.Ineligibility{Reason: domain.GiftBalanceExhausted})
+			out.add(domain.Ineligibility{Reason: domain.GiftBalanceExhausted, Held: held})
 		case 'D':
 			out.add(domain.Ineligibility{Reason: domain.CouponDeleted})
 		}
@@ -206,8 +213,8 @@ func (o *obstacles) add(i domain.Ineligibility) {
 }
 
 //go:noinline
-func (o *obstacles) limit(reason domain.Reason, limit *int64) {
-	i := domain.Ineligibility{Reason: reason}
+func (o *obstacles) limit(reason domain.Reason, limit *int64, held bool) {
+	i := domain.Ineligibility{Reason: reason, Held: held}
 	if limit != nil {
 		i.Limit = *limit
 	}

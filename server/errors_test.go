@@ -74,6 +74,9 @@ var theErrors = []struct {
 	{"gift_card_not_found", "GetGiftCard", aCode, &domain.NotFoundError{
 		Type: domain.GiftCardResource, Name: "coupons/fall/promotionCodes/00000000",
 	}},
+	{"gift_card_is_a_promotion_code", "DisableGiftCard", aCode + `request_id: "r"`, &domain.NotFoundError{
+		Type: domain.GiftCardResource, Name: "coupons/fall/promotionCodes/00000000", Ordinary: true,
+	}},
 	{"gift_card_not_found_by_code", "GetGiftCard", `code: "0123456789ABCDEF"`, &domain.NotFoundError{Type: domain.GiftCardResource}},
 	{"coupon_already_exists", "CreateCoupon", aCreation, &domain.AlreadyExistsError{
 		Type: domain.CouponResource, Name: "coupons/fall",
@@ -110,7 +113,8 @@ var theErrors = []struct {
 		Name: domain.PromotionCodeName{Coupon: "fall", ID: "00000000"}, LimitMinor: 499,
 	}},
 	{"customer_balance_exceeded", "AdjustCustomerBalance", aBooking, domain.CustomerBalanceExceeded(domain.Money{Currency: "EUR", AmountMinor: 499})},
-	{"balance_full", "TransferToCredit", aTransfer, domain.BalanceFull()},
+	{"gift_card_full", "AdjustGiftCard", anAdjust, domain.CardFull()},
+	{"balance_full", "TransferToCredit", aTransfer, domain.CreditFull()},
 	{"gift_card_refused", "TransferToCredit", aTransfer, &domain.RefusedError{Ineligibilities: []domain.Ineligibility{
 		{Reason: domain.GiftBalanceExhausted},
 	}}},
@@ -120,7 +124,7 @@ var theErrors = []struct {
 	{"gift_card_code_taken", "IssueGiftCard", anIssue, &domain.AlreadyExistsError{
 		Type: domain.PromotionCodeResource, Name: "coupons/fall/promotionCodes/00001111", Code: "****CDEF",
 	}},
-	{"credit_invoice_reused", "ApplyCredit", anInvoice, domain.ErrRequestIDReused},
+	{"credit_invoice_reused", "ApplyCredit", anInvoice, domain.ErrInvoiceIDReused},
 	{"no_subscription", "EndDiscount", aSettled, &domain.NoSubscriptionError{Name: aRedemption}},
 	{"invoice_id_reused", "ApplyRenewal", aRenewal, domain.ErrInvoiceIDReused},
 	{"service_limit_reached", "CreatePromotionCode", aNewCode, &domain.TooManyError{

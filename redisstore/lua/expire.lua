@@ -16,6 +16,7 @@ if not b then
   return { 'absent' }
 end
 if holds_expire(b, ledger, holds, page_size, now) then
+  holds_store(b, ledger, holds, page_size)
   books_write(b)
 end
 if holds_are_due(b, now) then

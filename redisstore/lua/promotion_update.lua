@@ -8,10 +8,10 @@
 -- ARGV     field version definition max_redemptions max_redemptions_per_customer request fingerprint code
 -- OUTCOMES ok stale replay reused
 local promotions, requests = KEYS[1], KEYS[2]
-local field, version, terms, max, max_customer = ARGV[1], ARGV[2], ';' .. ARGV[3], ARGV[4], ARGV[5]
+local field, version, definition, max, max_customer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local request, fingerprint, code = ARGV[6], ARGV[7], ARGV[8]
 
-local p = promotion_read(promotions, field)
+local p, terms = promotion_read(promotions, field), ';' .. definition
 if p and tonumber(p.version) == version + 1 and p.terms == terms then
   return { 'ok' } -- this very write, sent twice
 end

@@ -76,8 +76,8 @@ local function replay(value)
     return 'reused', '' -- the id of something else done to a redemption
   end
   local position = tonumber(value)
-  local text = position > first and records[position - first] or ledger_read(ledger, position, page_size)
-  return 'replay', value .. '\t' .. text
+  local text = position > first and records[position - first] or ledger_now(b, ledger, position, page_size)
+  return 'replay', value .. '\t' .. (text or '')
 end
 
 local function decide(i)
@@ -133,6 +133,7 @@ for i = 1, n do
 end
 
 -- Write.
+holds_store(b, ledger, holds, page_size)
 if b.length > first or changed then
   books_write(b)
 end

@@ -26,6 +26,10 @@ if not b then
 end
 local changed = holds_expire(b, ledger, holds, page_size, now)
 
+-- What was answered, and which requests were seen, as this call leaves it; what is
+-- new of that, in turns.
+local answers, seen_requests, new_answers, new_requests = {}, {}, {}, {}
+
 -- outcome_of returns whether an invoice ends the discount, and what becomes of it.
 local function outcome_of(o, d)
   if d.ended ~= '' then
@@ -48,27 +52,33 @@ local function take(o, r, d)
   end
   subscription_use(d, o.currency, o.amount, o.scoped)
   subscription_write(r, d)
-  ledger_write(b, ledger, o.position, page_size, ledger_text(r))
+  ledger_write(b, o.position, ledger_text(r))
   books_spend(b, o.currency, o.amount, o.scoped)
   changed = true
 end
 
+local function remember(request, mine)
+  seen_requests[request] = mine
+  new_requests[#new_requests + 1] = request
+  new_requests[#new_requests + 1] = mine
+end
+
 local function decide(o)
-  local seen = redis.call('HGET', requests, o.request)
+  local seen = seen_requests[o.request] or redis.call('HGET', requests, o.request)
   local mine = string.format('%s I %s', o.position, o.fingerprint)
   if seen and seen ~= mine then
     return 'reused', ''
   end
   local field = string.format('%d/%s', o.position, o.invoice)
-  local known = redis.call('HGET', subscriptions, field)
+  local known = answers[field] or redis.call('HGET', subscriptions, field)
   if known then
     if string.match(known, '^%u\t%d+\t(%S+)\t') ~= o.fingerprint then
       return 'conflict', ''
     end
-    redis.call('HSET', requests, o.request, mine)
+    remember(o.request, mine)
     return 'replay', known
   end
-  local found = ledger_read(ledger, o.position, page_size)
+  local found = ledger_now(b, ledger, o.position, page_size)
   local r = found and ledger_split(found)
   local d = r and subscription_read(r)
   if not d or r.state ~= 'R' then
@@ -88,11 +98,13 @@ local function decide(o)
   elseif ends then
     d.ended = now
     subscription_write(r, d)
-    ledger_write(b, ledger, o.position, page_size, ledger_text(r))
+    ledger_write(b, o.position, ledger_text(r))
   end
   local answer = string.format('%s\t%d\t', outcome, cycle) .. o.record
-  redis.call('HSET', subscriptions, field, answer)
-  redis.call('HSET', requests, o.request, mine)
+  answers[field] = answer
+  new_answers[#new_answers + 1] = field
+  new_answers[#new_answers + 1] = answer
+  remember(o.request, mine)
   return 'renewed', answer
 end
 
@@ -104,6 +116,9 @@ for a = FIRST, #ARGV - STRIDE, STRIDE do
     record = ARGV[a + 9],
   })
 end
+holds_store(b, ledger, holds, page_size)
+books_store(subscriptions, new_answers)
+books_store(requests, new_requests)
 if changed then
   books_write(b)
 end

@@ -9,7 +9,8 @@
 -- discount of a subscription; one that has ended stays as it is. L releases a
 -- reservation; one that is released or expired already stays as it is. V voids a
 -- redemption, in whole or by the amount given; voiding all that is left is voiding the
--- whole, which gives the use back. What refuses a commit says which versions of the
+-- whole, which gives the use back. A record keeps each, so they are bounded, and the
+-- last there may be has to void all that is left. What refuses a commit says which versions of the
 -- coupon and of the promotion code it was held against. Each says which request made
 -- the redemption, so that a record that is another's, in a store that was set back, is
 -- not taken for it.
@@ -18,12 +19,12 @@
 -- number of other Redis calls grows as that of redeem does.
 -- USES     promotion books ledger holds subscription
 -- KEYS     head requests customers holds ledger promotions
--- ARGV     page_size now_ms (kind request fingerprint position made_by identity identity amount note detail)...
+-- ARGV     page_size now_ms max_voids (kind request fingerprint position made_by identity identity amount note detail)...
 -- OUTCOMES decided absent
--- EACH     settled paid replay reused state amount limit again unknown
+-- EACH     settled paid replay reused state amount limit again unknown voids
 local head, requests, customers, holds, ledger, promotions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local page_size, now = tonumber(ARGV[1]), ARGV[2]
-local FIRST, STRIDE = 2, 10
+local page_size, now, max_voids = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local FIRST, STRIDE = 3, 10
 
 local b = books_open(head, customers, promotions, now)
 if not b then
@@ -38,7 +39,7 @@ local codes, use_fields = {}, {}
 for a = FIRST, #ARGV - STRIDE, STRIDE do
   request_ids[#request_ids + 1] = ARGV[a + 2]
   local position = tonumber(ARGV[a + 4])
-  local text = records[position] or ledger_read(ledger, position, page_size)
+  local text = records[position] or ledger_now(b, ledger, position, page_size)
   if text then
     records[position] = text
     local t = ledger_taken(ledger_split(text))
@@ -55,9 +56,8 @@ books_fetch_uses(b, use_fields)
 for i, value in ipairs(books_read(requests, request_ids)) do
   seen_requests[request_ids[i]] = value
 end
--- What is written at the end: request ids with what they did, in turns, and the
--- reservations that are none any more.
-local new_requests, ended = {}, {}
+-- Request ids with what they did, in turns.
+local new_requests = {}
 
 local function amount_text(amount)
   return string.format('%.0f', amount)
@@ -86,7 +86,7 @@ function settle.C(o, r)
     local short, left = books_budget(b, is.currency, is.total, is.scoped)
     local reached = books_limits(b, is.code, is.identities, is.periods) .. short
     if books_card(b, is.code, is.total) < is.total then
-      reached = reached .. 'G'
+      reached = reached .. books_letter(books_code(b, is.code).held, 'G')
     end
     if b.state ~= 'A' then
       reached = reached .. 'D'
@@ -133,6 +133,10 @@ function settle.V(o, r)
   if amount > was.total then
     return 'amount', amount_text(was.total)
   end
+  local _, voids = string.gsub(r.rest, '\tv%w+\31', '')
+  if amount < was.total and voids + 1 >= max_voids then
+    return 'voids', ''
+  end
   r.voided = amount_text(tonumber(r.voided) + amount)
   local is = ledger_taken(r)
   books_spend(b, was.currency, is.total - was.total, is.scoped - was.scoped)
@@ -172,7 +176,7 @@ local function decide(o)
   if r.state == 'H' and holds_are_due(b, now) then
     local due = redis.call('ZSCORE', holds, o.position)
     if due and tonumber(due) <= tonumber(now) then
-      hold_end(b, ledger, holds, o.position, page_size, r, 'E')
+      hold_end(b, o.position, r, 'E')
       records[o.position] = ledger_text(r)
     end
   end
@@ -181,12 +185,12 @@ local function decide(o)
     return refusal, refusal == 'state' and ledger_text(r) or value
   end
   local text = ledger_text(r)
-  ledger_write(b, ledger, o.position, page_size, text)
+  ledger_write(b, o.position, text)
   records[o.position], seen_requests[o.request] = text, mine
   new_requests[#new_requests + 1] = o.request
   new_requests[#new_requests + 1] = mine
   if r.was_held then
-    ended[#ended + 1] = o.position
+    b.ended[#b.ended + 1] = o.position
   end
   local code = ledger_taken(r).code
   if code ~= '' and books_code(b, code).balance then
@@ -203,12 +207,8 @@ for a = FIRST, #ARGV - STRIDE, STRIDE do
     amount = ARGV[a + 8], note = ARGV[a + 9], detail = ARGV[a + 10],
   })
 end
+holds_store(b, ledger, holds, page_size)
 books_store(requests, new_requests)
--- After the writes that a Redis without memory refuses: it takes away, which is
--- never refused, and all that follows it would not be, either.
-if #ended > 0 then
-  redis.call('ZREM', holds, unpack(ended))
-end
 holds_next(b, holds)
 books_write(b)
 return out

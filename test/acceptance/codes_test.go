@@ -145,6 +145,25 @@ func TestDeactivatedCodeCanBeCreatedAgainAndTheFirstOneNotActivated(t *testing.T
 	}
 }
 
+func TestEtagOfAPromotionCodeStaysWhenNothingChanges(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.coupon(t, percentOff(10))
+	p := s.code(t, c, coded("NEWUSER"))
+	s.deactivate(t, p)
+	etag := s.wantStatus(t, p, inactive).GetEtag()
+
+	s.deactivate(t, p)
+	if got := s.wantStatus(t, p, inactive).GetEtag(); got != etag {
+		t.Errorf("deactivated again, it has the etag %s instead of %s", got, etag)
+	}
+	second := s.code(t, c, coded("newuser"))
+	wantHeldBy(t, s.activate(t, p), second)
+	if got := s.wantStatus(t, p, inactive).GetEtag(); got != etag {
+		t.Errorf("refused to be activated, it has the etag %s instead of %s", got, etag)
+	}
+}
+
 func TestBlankCodeIsGenerated(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -359,6 +359,45 @@ func TestCodeOfAGiftCardIsToldAtItsIssueAndStoredNowhere(t *testing.T) {
 	s.refuses(t, purchase(typing("GIFT-8"), paying(100, "EUR")), codeNotFound)
 }
 
+func TestBalanceThatAReservationHoldsIsWorthTryingAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	card, code := s.giftCard(t, worth(s.coupon(t, giftCards(false)), 500))
+	order := purchase(typing(code), paying(500, "EUR"))
+	_, err := s.ReserveRedemption(within(t), &discountv1.ReserveRedemptionRequest{
+		RequestId: "hold", Source: &discountv1.ReserveRedemptionRequest_PromotionCode{PromotionCode: card.GetName()}, Order: order.GetOrder(),
+	})
+	if err != nil {
+		t.Fatalf("ReserveRedemption: %v", err)
+	}
+	why := s.refuses(t, order, giftCardSpent)
+	if !why[0].GetRetryable() || !strings.Contains(why[0].GetMessage(), "reservations") {
+		t.Errorf("what a reservation holds is refused by %v", why[0])
+	}
+	held := s.ledger(t, &discountv1.ListRedemptionsRequest{Parent: strings.Split(card.GetName(), "/promotionCodes/")[0]})[0]
+	if _, err := s.CommitRedemption(within(t), &discountv1.CommitRedemptionRequest{RequestId: "use", Name: held.GetName()}); err != nil {
+		t.Fatalf("CommitRedemption: %v", err)
+	}
+	if why := s.refuses(t, order, giftCardSpent); why[0].GetRetryable() {
+		t.Errorf("what is spent is refused by %v", why[0])
+	}
+}
+
+func TestProgramOfGiftCardsIsNotAppliedDirectly(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	program := s.coupon(t, giftCards(false))
+	_, code := s.giftCard(t, worth(program, 500))
+	for range 2 { // the rules are remembered by the second time
+		r := purchase(applying(program), paying(100, "EUR"))
+		_, err := s.Redeem(within(t), r)
+		wantViolations(t, err, "coupon")
+		_, err = s.ValidateCode(within(t), validation(r))
+		wantViolations(t, err, "coupon")
+		s.pays(t, purchase(typing(code), paying(100, "EUR")), 100)
+	}
+}
+
 // storedAt returns the keys below a prefix that have a text in their names or in
 // what they hold, in whatever case.
 func storedAt(t *testing.T, client redis.UniversalClient, prefix, text string) []string {

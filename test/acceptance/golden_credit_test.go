@@ -25,6 +25,10 @@ var creditProvocations = map[string]func(*testing.T, *service) provoked{
 	"gift_card_not_found_by_code": func(t *testing.T, s *service) provoked {
 		return told(s.asked(t, "GetGiftCard", `code: "0123456789ABCDEF"`))
 	},
+	"gift_card_is_a_promotion_code": func(t *testing.T, s *service) provoked {
+		p := s.code(t, s.fall(t), coded("FALLPROMO"))
+		return about(p.GetName(), goldenCode, s.asked(t, "DisableGiftCard", `name: "`+p.GetName()+`" request_id: "r"`))
+	},
 	"gift_card_code_taken": func(t *testing.T, s *service) provoked {
 		holder, _ := s.giftCard(t, worth(s.named(t, "fall", giftCards(false)), 500, withCode("0123456789ABCDEF")))
 		_, err := s.IssueGiftCard(within(t), worth(&discountv1.Coupon{Name: "coupons/fall"}, 500, withCode("0123456789ABCDEF")))
@@ -48,6 +52,13 @@ var creditProvocations = map[string]func(*testing.T, *service) provoked{
 		return told(err)
 	},
 	"balance_full": func(t *testing.T, s *service) provoked {
+		most := func(request string) error {
+			return s.asked(t, "AdjustCustomerBalance", `customer_id: "c" request_id: "`+request+`" amount { currency_code: "EUR" amount_minor: 4503599627370495 } reason: "a gift"`)
+		}
+		must(t, most("a"))
+		return told(most("b"))
+	},
+	"gift_card_full": func(t *testing.T, s *service) provoked {
 		const most = "9007199254740991"
 		card := s.fallCard(t, 500)
 		return about(card.GetName(), goldenCode, s.asked(t, "AdjustGiftCard",

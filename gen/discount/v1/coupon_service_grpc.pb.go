@@ -84,7 +84,7 @@ type CouponServiceClient interface {
 	ActivatePromotionCode(ctx context.Context, in *ActivatePromotionCodeRequest, opts ...grpc.CallOption) (*ActivatePromotionCodeResponse, error)
 	// DeactivatePromotionCode stops redemption with the promotion code and frees
 	// its code. Nothing is redeemed with it after the answer. Deactivating an
-	// inactive one returns it.
+	// inactive one changes nothing and returns it.
 	DeactivatePromotionCode(ctx context.Context, in *DeactivatePromotionCodeRequest, opts ...grpc.CallOption) (*DeactivatePromotionCodeResponse, error)
 	// DeletePromotionCode does the same for good. Deleting a deleted one returns
 	// it.
@@ -271,7 +271,7 @@ type CouponServiceServer interface {
 	ActivatePromotionCode(context.Context, *ActivatePromotionCodeRequest) (*ActivatePromotionCodeResponse, error)
 	// DeactivatePromotionCode stops redemption with the promotion code and frees
 	// its code. Nothing is redeemed with it after the answer. Deactivating an
-	// inactive one returns it.
+	// inactive one changes nothing and returns it.
 	DeactivatePromotionCode(context.Context, *DeactivatePromotionCodeRequest) (*DeactivatePromotionCodeResponse, error)
 	// DeletePromotionCode does the same for good. Deleting a deleted one returns
 	// it.

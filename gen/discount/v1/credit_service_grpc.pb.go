@@ -83,7 +83,7 @@ type CreditServiceClient interface {
 	// ApplyCredit uses what there is of a customer's credit for an invoice, up to an
 	// amount, exactly once for each invoice id of this customer: asked again, it
 	// answers the same. No credit is an amount of 0, which stays the answer for this
-	// invoice. REQUEST_ID_REUSED when the invoice was asked for with another amount.
+	// invoice. INVOICE_ID_REUSED when the invoice was asked for with another amount.
 	ApplyCredit(ctx context.Context, in *ApplyCreditRequest, opts ...grpc.CallOption) (*ApplyCreditResponse, error)
 	// ListCustomerBalanceTransactions returns the history of a customer's credit in
 	// all currencies, the first transaction first. Paging is stable while the history
@@ -257,7 +257,7 @@ type CreditServiceServer interface {
 	// ApplyCredit uses what there is of a customer's credit for an invoice, up to an
 	// amount, exactly once for each invoice id of this customer: asked again, it
 	// answers the same. No credit is an amount of 0, which stays the answer for this
-	// invoice. REQUEST_ID_REUSED when the invoice was asked for with another amount.
+	// invoice. INVOICE_ID_REUSED when the invoice was asked for with another amount.
 	ApplyCredit(context.Context, *ApplyCreditRequest) (*ApplyCreditResponse, error)
 	// ListCustomerBalanceTransactions returns the history of a customer's credit in
 	// all currencies, the first transaction first. Paging is stable while the history

@@ -51,13 +51,13 @@ const (
 	IneligibilityReason_INELIGIBILITY_REASON_CODE_MAX_REDEMPTIONS_REACHED IneligibilityReason = 8
 	// The coupon is used up.
 	IneligibilityReason_INELIGIBILITY_REASON_COUPON_MAX_REDEMPTIONS_REACHED IneligibilityReason = 9
-	// This customer has used it as often as allowed.
+	// This customer has used it as often as allowed, reservations included.
 	IneligibilityReason_INELIGIBILITY_REASON_CUSTOMER_MAX_REDEMPTIONS_REACHED IneligibilityReason = 10
 	// It was used as often as allowed in this day, week or month.
 	IneligibilityReason_INELIGIBILITY_REASON_PERIOD_LIMIT_REACHED IneligibilityReason = 11
 	// Nothing is free now, and reservations may still give some back.
 	IneligibilityReason_INELIGIBILITY_REASON_FULLY_RESERVED IneligibilityReason = 12
-	// The budget is spent.
+	// Nothing is left of the budget, of which reservations take their part.
 	IneligibilityReason_INELIGIBILITY_REASON_BUDGET_EXHAUSTED IneligibilityReason = 13
 	// The budget does not cover the discount.
 	IneligibilityReason_INELIGIBILITY_REASON_BUDGET_INSUFFICIENT IneligibilityReason = 14
@@ -77,7 +77,8 @@ const (
 	IneligibilityReason_INELIGIBILITY_REASON_CURRENCY_MISMATCH IneligibilityReason = 21
 	// It applies to nothing in the order.
 	IneligibilityReason_INELIGIBILITY_REASON_NO_APPLICABLE_ITEMS IneligibilityReason = 22
-	// The gift card's balance is spent.
+	// Nothing is left on the gift card, from which reservations take their part, or less
+	// than a reservation that has expired needs to be committed.
 	IneligibilityReason_INELIGIBILITY_REASON_GIFT_BALANCE_EXHAUSTED IneligibilityReason = 23
 	// The order has too many eligible units.
 	IneligibilityReason_INELIGIBILITY_REASON_MAXIMUM_QUANTITY_EXCEEDED IneligibilityReason = 24
@@ -184,7 +185,11 @@ type Ineligibility struct {
 	Reason IneligibilityReason `protobuf:"varint,1,opt,name=reason,proto3,enum=discount.v1.IneligibilityReason" json:"reason,omitempty"`
 	// A sentence for developers and support, in English. It may change.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Whether the same request can succeed later without a change by anyone.
+	// Whether the same request can succeed later without a change of configuration. Of
+	// BUDGET_EXHAUSTED, BUDGET_INSUFFICIENT, CUSTOMER_MAX_REDEMPTIONS_REACHED and
+	// GIFT_BALANCE_EXHAUSTED it is set while reservations are open that may give back what
+	// is missing: of the coupon or, for the last, of the gift card. What each of the
+	// coupon's holds is not known here, so their end may give nothing back of it.
 	Retryable bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
 	// NOT_YET_ACTIVE: from when on it can be redeemed.
 	StartsAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`

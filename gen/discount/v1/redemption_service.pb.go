@@ -179,7 +179,7 @@ type ValidateCodeRequest_PromotionCode struct {
 }
 
 type ValidateCodeRequest_Coupon struct {
-	// `coupons/{coupon}`: a coupon applied directly.
+	// `coupons/{coupon}`: a coupon applied directly, no program of gift cards.
 	Coupon string `protobuf:"bytes,3,opt,name=coupon,proto3,oneof"`
 }
 
@@ -443,7 +443,7 @@ type RedeemRequest_PromotionCode struct {
 }
 
 type RedeemRequest_Coupon struct {
-	// `coupons/{coupon}`: a coupon applied directly.
+	// `coupons/{coupon}`: a coupon applied directly, no program of gift cards.
 	Coupon string `protobuf:"bytes,4,opt,name=coupon,proto3,oneof"`
 }
 
@@ -659,7 +659,7 @@ type ReserveRedemptionRequest_PromotionCode struct {
 }
 
 type ReserveRedemptionRequest_Coupon struct {
-	// `coupons/{coupon}`: a coupon applied directly.
+	// `coupons/{coupon}`: a coupon applied directly, no program of gift cards.
 	Coupon string `protobuf:"bytes,4,opt,name=coupon,proto3,oneof"`
 }
 

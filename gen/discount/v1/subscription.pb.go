@@ -99,8 +99,9 @@ const (
 	RenewalOutcome_RENEWAL_OUTCOME_UNSPECIFIED RenewalOutcome = 0
 	// Something is taken off, and a cycle was used.
 	RenewalOutcome_RENEWAL_OUTCOME_APPLIED RenewalOutcome = 1
-	// Nothing was due, or nothing that the discount takes something off. It used
-	// nothing up.
+	// Nothing was due, or nothing that the discount takes something off: products that
+	// the coupon does not apply to, or a currency that its amounts or its budgets do
+	// not have. It used nothing up.
 	RenewalOutcome_RENEWAL_OUTCOME_NOTHING RenewalOutcome = 2
 	// The discount had ended.
 	RenewalOutcome_RENEWAL_OUTCOME_ENDED RenewalOutcome = 3

@@ -4,11 +4,19 @@
 -- Library "books": the counters of a coupon as one script sees and changes them.
 -- What is needed is read once, changed in memory by any number of decisions, and
 -- written once at the end, so that a batch costs as many Redis calls as a single
--- request. Every read also proves the key's type, so that no write can fail.
+-- request. Every read also proves the key's type, so that no write can fail, and
+-- nothing is written before all is decided: a script that meets what it cannot read
+-- has changed nothing.
 -- Needs the library "promotion".
 
 -- NONE is for the many that have no identity and no period; nobody changes it.
 local NONE = {}
+
+-- books_limit reads a limit; empty is none. One that is missing or no number fails the
+-- script: it cannot be held.
+local function books_limit(text)
+  return text ~= '' and assert(tonumber(text), 'a limit is malformed') or nil
+end
 
 -- books_spent_fields names what the head says of a currency.
 local function books_spent_fields(currency)
@@ -22,7 +30,7 @@ end
 local function books_spent_values(h, skipped)
   return {
     total = tonumber(h[skipped + 1] or '0'), scoped = tonumber(h[skipped + 2] or '0'),
-    limit = tonumber(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
+    limit = books_limit(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
   }
 end
 
@@ -39,7 +47,7 @@ local function books_open(head, customers, promotions, now, currency)
   end
   return {
     head = head, customers = customers, promotions = promotions, now = now,
-    state = h[1], version = h[2], max = tonumber(h[3]), customer_max = tonumber(h[4]),
+    state = h[1], version = h[2], max = books_limit(h[3]), customer_max = books_limit(h[4]),
     redeemed = tonumber(h[5]), held = tonumber(h[6]), length = tonumber(h[7]), due = h[8] or '',
     audited = h[9] and tonumber(h[9]) > tonumber(now), audit_over = h[9] and tonumber(h[9]) <= tonumber(now),
     -- As they stand, by code id, field, currency. Codes and sums are marked when they
@@ -47,6 +55,8 @@ local function books_open(head, customers, promotions, now, currency)
     codes = {}, uses = {}, spent = { [currency] = books_spent_values(h, 9) },
     uses_changed = {},
     moves = {}, -- transactions of gift cards, by the bucket of the card
+    records = {}, rewritten = {}, -- of the ledger that have changed, by position; the positions
+    ended = {}, -- reservations that are none any more, by position
   }
 end
 
@@ -182,6 +192,12 @@ end
 -- What is counted is counted exactly, in a number that can hold it.
 local MAX_AMOUNT = 9007199254740991
 
+-- books_letter returns the letter of a refusal: a small one while reservations are
+-- held that may give back what is missing.
+local function books_letter(held, letter)
+  return held > 0 and string.lower(letter) or letter
+end
+
 -- books_budget returns a letter when an amount does not fit, and what is left: X
 -- nothing is, or the sum could no longer be exact, Y less than wanted.
 local function books_budget(b, currency, total, scoped)
@@ -190,7 +206,7 @@ local function books_budget(b, currency, total, scoped)
   end
   local s = books_spent(b, currency)
   if total > MAX_AMOUNT - s.total then
-    return 'X'
+    return books_letter(b.held, 'X')
   end
   local wanted, counted = total, s.total
   if s.for_products then
@@ -200,9 +216,9 @@ local function books_budget(b, currency, total, scoped)
     return ''
   end
   if counted >= s.limit then
-    return 'X'
+    return books_letter(b.held, 'X')
   end
-  return 'Y', string.format('%.0f', s.limit - counted)
+  return books_letter(b.held, 'Y'), string.format('%.0f', s.limit - counted)
 end
 
 -- books_spend adds to what was taken off.
@@ -217,11 +233,12 @@ end
 -- books_card returns how much of an amount the balance of a gift card covers, and
 -- the letter G when nothing is left on it. What is no gift card covers all.
 local function books_card(b, code, amount)
-  local balance = code ~= '' and books_code(b, code).balance
+  local p = code ~= '' and books_code(b, code)
+  local balance = p and p.balance
   if not balance then
     return amount, ''
   end
-  return math.min(amount, balance), balance == 0 and 'G' or ''
+  return math.min(amount, balance), balance == 0 and books_letter(p.held, 'G') or ''
 end
 
 -- books_pay moves the balance of a gift card, if the code is one, and notes what
@@ -260,16 +277,16 @@ local function books_limits(b, code, identities, periods)
   books_fetch_uses(b, books_use_fields(code, identities, {}))
   for _, identity in ipairs(identities) do
     if b.customer_max and b.uses[identity] >= b.customer_max then
-      reached = reached .. 'U'
+      reached = reached .. books_letter(b.held, 'U')
     end
     if p.max_customer and b.uses[books_use_field(code, identity)] >= p.max_customer then
-      reached = reached .. 'V'
+      reached = reached .. books_letter(b.held, 'V')
     end
   end
   for _, period in ipairs(periods) do
     books_fetch_uses(b, { period.field })
     if b.uses[period.field] >= period.limit then
-      reached = reached .. 'T'
+      reached = reached .. books_letter(b.held, 'T')
     end
   end
   return reached

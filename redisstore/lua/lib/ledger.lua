@@ -28,11 +28,26 @@ end
 -- on takes note of it much sooner.
 local CHANGES_KEPT = 3600000
 
-local function ledger_write(b, ledger, position, page_size, text)
-  redis.call('LSET', ledger_page(ledger, position, page_size), (position - 1) % page_size, text)
-  if b.audited then
-    redis.call('RPUSH', ledger_changes(ledger), string.format('%d', position))
-    redis.call('PEXPIRE', ledger_changes(ledger), CHANGES_KEPT)
+-- ledger_now returns a record as this script has left it.
+local function ledger_now(b, ledger, position, page_size)
+  return b.records[position] or ledger_read(ledger, position, page_size)
+end
+
+-- ledger_write changes a record, which ledger_store then stores.
+local function ledger_write(b, position, text)
+  if not b.records[position] then
+    b.rewritten[#b.rewritten + 1] = position
+  end
+  b.records[position] = text
+end
+
+local function ledger_store(b, ledger, page_size)
+  for _, position in ipairs(b.rewritten) do
+    redis.call('LSET', ledger_page(ledger, position, page_size), (position - 1) % page_size, b.records[position])
+    if b.audited then
+      redis.call('RPUSH', ledger_changes(ledger), string.format('%d', position))
+      redis.call('PEXPIRE', ledger_changes(ledger), CHANGES_KEPT)
+    end
   end
 end
 

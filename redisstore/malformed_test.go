@@ -1,0 +1,243 @@
+// Copyright 2026 The discountd Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redisstore
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/discountd/discountd/domain"
+)
+
+// What is stored is malformed only when somebody else has written it. It fails those
+// whom it is about, and nobody else: not those in the same batch, and not what falls
+// due meanwhile.
+
+// flown sends requests about one coupon as one batch.
+func (e *env) flown(kind *batchKind, c domain.CouponID, requests ...[]string) []decision {
+	e.t.Helper()
+	b := &batch{line: &line{key: lineKey{kind, c}}}
+	for _, args := range requests {
+		b.tickets = append(b.tickets, &ticket{args: args, done: make(chan decision, 1)})
+	}
+	newGatherer(e.Store, 0).fly(e.ctx(), &flight{batches: []*batch{b}})
+	out := make([]decision, len(requests))
+	for i, t := range b.tickets {
+		out[i] = <-t.done
+	}
+	return out
+}
+
+// wantOnlyFailing fails the test unless just the requests given fail, as a fault of
+// what is stored, and all others end as wanted.
+func (e *env) wantOnlyFailing(what string, got []decision, want string, failing ...int) {
+	e.t.Helper()
+	for i, d := range got {
+		fails := slices.Contains(failing, i)
+		if fails && (d.err == nil || isError[*domain.UnavailableError](d.err)) || !fails && (d.err != nil || d.outcome != want) {
+			e.t.Errorf("%s: %d is %q, %v", what, i, d.outcome, d.err)
+		}
+	}
+}
+
+// spoil replaces a record of a coupon's ledger.
+func (e *env) spoil(c domain.CouponID, position int64) {
+	e.t.Helper()
+	if err := e.admin.LSet(e.ctx(), e.keys.ledgerPage(c, 0), position-1, "spoiled").Err(); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// stored returns a field of a coupon's head.
+func (e *env) stored(c domain.CouponID, field string) string {
+	e.t.Helper()
+	text, err := e.admin.HGet(e.ctx(), e.keys.head(c), field).Result()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return text
+}
+
+// voidArgs are what settle.lua takes to void a redemption in whole.
+func (e *env) voidArgs(r domain.Redemption) []string {
+	position, _ := r.Name.ID.Position()
+	request := "void " + r.RequestID
+	return []string{
+		"V", requestKey(request), "f", decimal(position), r.RequestID, "", "", "",
+		noteVoided + instant(e.now()), request + noteSeparator,
+	}
+}
+
+func TestMalformedRecordFailsNoNeighbourOfASettlement(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", limitedTo(10)))
+		due := e.reserve(time.Minute, byCoupon("h", "a"))
+		var voids [][]string
+		for i := range 5 {
+			voids = append(voids, e.voidArgs(e.redeem(byCoupon("r"+strconv.Itoa(i), "a"))))
+		}
+		e.clock.Advance(time.Minute)
+		e.spoil("a", 4)
+		e.wantOnlyFailing("voids", e.flown(settleBatch, "a", voids...), "settled", 2)
+		if r, h := e.stored("a", "r"), e.stored("a", "h"); r != "1" || h != "0" {
+			t.Errorf("%s redeemed and %s held of what is malformed, and of nothing else", r, h)
+		}
+		e.wantOnlyFailing("again", e.flown(settleBatch, "a", voids...), outcomeReplay, 2)
+		if r, err := e.Redemption(e.ctx(), due.Name); err != nil || r.State != domain.RedemptionExpired {
+			t.Errorf("what was due is %+v, %v", r, err)
+		}
+	})
+}
+
+func TestMalformedRecordFailsNoNeighbourOfARenewal(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", lasting(domain.DurationForever, 0)))
+		e.reserve(time.Minute, byCoupon("h", "a"))
+		var renewals [][]string
+		for i := range 4 {
+			r := e.redeem(byCoupon("r"+strconv.Itoa(i), "a", forSubscription("sub"+strconv.Itoa(i)), withOrder(nil)))
+			position, _ := r.Name.ID.Position()
+			renewal := &domain.Renewal{Redemption: r.Name, RequestID: fmt.Sprint("n", i), InvoiceID: "i", Fingerprint: "f"}
+			renewals = append(renewals, []string{
+				requestKey(renewal.RequestID), "f", decimal(position), "i", "A", "EUR", "100", "0", renewalText(renewal),
+			})
+		}
+		e.clock.Advance(time.Minute)
+		e.spoil("a", 4)
+		e.wantOnlyFailing("renewals", e.flown(renewBatch, "a", renewals...), "renewed", 2)
+		if spent, h := e.stored("a", "b:EUR"), e.stored("a", "h"); spent != "300" || h != "0" {
+			t.Errorf("%s spent by three renewals of 100 each, and %s held", spent, h)
+		}
+		e.wantOnlyFailing("again", e.flown(renewBatch, "a", renewals...), outcomeReplay, 2)
+	})
+}
+
+func TestMalformedCountersFailNoNeighbourOfARedemption(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a", limitedPerCustomerTo(5)))
+		e.reserve(time.Minute, byCoupon("h", "a", withCustomer("zoe")))
+		var redemptions [][]string
+		for _, who := range []string{"alice", "bob", "carol", "dave", "erin"} {
+			b := e.batched(byCoupon(who, "a", withCustomer(who)))
+			redemptions = append(redemptions, useArgs(&b.Redemption, "", recordText(&b.Redemption)))
+		}
+		e.clock.Advance(time.Minute)
+		e.admin.HSet(e.ctx(), e.keys.customers("a"), string(domain.IdentityOfID("bob")), "spoiled")
+		e.admin.HSet(e.ctx(), e.keys.requests("a"), requestKey("dave"), "100") // of which there is no record
+		got := e.flown(redeemBatch, "a", redemptions...)
+		// That of dave is a replay of nothing, which cannot be read where it arrives.
+		if d := got[3]; d.err != nil || d.outcome != outcomeReplay || d.value != "100\t" {
+			t.Errorf("a replay of nothing: %+v", d)
+		}
+		got[3].outcome = "redeemed"
+		e.wantOnlyFailing("redemptions", got, "redeemed", 1)
+		if r, h := e.stored("a", "r"), e.stored("a", "h"); r != "3" || h != "0" || e.stored("a", "q") != "4" {
+			t.Errorf("%s redeemed and %s held", r, h)
+		}
+		var counts [][]string
+		for _, who := range []string{"alice", "bob", "carol"} {
+			counts = append(counts, []string{"", string(domain.IdentityOfID(who))})
+		}
+		for i, d := range e.flown(countsBatch, "a", counts...) {
+			_, err := strconv.Atoi(d.value[strings.LastIndex(d.value, "\n")+1:]) // miniredis writes what is no number
+			if unread := d.err != nil || err != nil; unread != (i == 1) {
+				t.Errorf("count %d: %+v", i, d)
+			}
+		}
+		if r, err := e.Redeem(e.ctx(), new(byCoupon("dave", "a", withCustomer("dave")))); err == nil {
+			t.Errorf("dave is told %+v", r)
+		}
+	})
+}
+
+func TestMalformedLimitIsNoLimitLess(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		for i, c := range []struct {
+			limited func(*domain.Coupon)
+			damage  func(head string) error
+		}{
+			{limitedTo(1), func(head string) error { return e.admin.HSet(e.ctx(), head, "m", "x").Err() }},
+			{limitedTo(1), func(head string) error { return e.admin.HDel(e.ctx(), head, "m").Err() }},
+			{limitedPerCustomerTo(1), func(head string) error { return e.admin.HSet(e.ctx(), head, "u", "1O").Err() }},
+			{budgetOf(domain.Budget{Limit: euros(2_500)}), func(head string) error { return e.admin.HSet(e.ctx(), head, "l:EUR", "-").Err() }},
+		} {
+			id := domain.CouponID(fmt.Sprint("c", i))
+			e.createCoupon(percentOff(id, c.limited))
+			e.redeem(byCoupon("first", id, withCustomer("alice")))
+			noError(t, c.damage(e.keys.head(id)))
+			// By rules that are remembered, and by rules that are read anew.
+			for _, s := range []*Store{e.Store, e.server()} {
+				if r, err := s.Redeem(e.ctx(), new(byCoupon("second", id, withCustomer("alice")))); err == nil {
+					t.Errorf("%d: redeemed %+v", i, r)
+				}
+			}
+			if _, _, err := e.audit(AuditOptions{Coupon: id, Repair: true}); err != nil {
+				t.Error(err)
+			}
+			if _, err := e.Redeem(e.ctx(), new(byCoupon("third", id, withCustomer("alice")))); !isError[*domain.RefusedError](err) {
+				t.Errorf("%d: after the audit: %v", i, err)
+			}
+			e.counts(id, 1, 0)
+		}
+	})
+}
+
+// TestMalformedReservationThatIsDueHoldsNobodyUp has two reservations fall due, one
+// of which cannot be ended.
+func TestMalformedReservationThatIsDueHoldsNobodyUp(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		for i, c := range []struct {
+			what        string
+			spoil, mend func(domain.CouponID, domain.PromotionCodeID)
+		}{
+			{"a record", func(c domain.CouponID, _ domain.PromotionCodeID) { e.spoil(c, 1) }, nil},
+			{"a record that is a redemption's", func(c domain.CouponID, _ domain.PromotionCodeID) {
+				page := e.keys.ledgerPage(c, 0)
+				e.admin.LSet(e.ctx(), page, 0, "R"+e.admin.LIndex(e.ctx(), page, 0).Val()[1:])
+			}, nil},
+			{"a member", func(c domain.CouponID, _ domain.PromotionCodeID) {
+				e.admin.ZRem(e.ctx(), e.keys.holds(c), "1")
+				e.admin.ZAdd(e.ctx(), e.keys.holds(c), redis.Z{Member: "spoiled"})
+			}, nil},
+			{"a count", func(c domain.CouponID, _ domain.PromotionCodeID) {
+				e.admin.HSet(e.ctx(), e.keys.customers(c), string(domain.IdentityOfID("alice")), "spoiled")
+			}, func(c domain.CouponID, _ domain.PromotionCodeID) {
+				e.admin.HSet(e.ctx(), e.keys.customers(c), string(domain.IdentityOfID("alice")), "1")
+			}},
+		} {
+			id := domain.CouponID(fmt.Sprint("c", i))
+			e.createCoupon(percentOff(id, limitedTo(3)))
+			p := e.createCode(promotionCode(id, "CODE-"+string(id)))
+			e.reserve(time.Minute, byCode("h1", "CODE-"+string(id), withCustomer("alice")))
+			e.reserve(time.Minute, byCode("h2", "CODE-"+string(id), withCustomer("bob")))
+			c.spoil(id, p.Name.ID)
+			e.clock.Advance(time.Minute)
+
+			made := e.redeem(byCode("r", "CODE-"+string(id), withCustomer("carol")))
+			e.settled(domain.RedemptionVoided)(e.void(made.Name, "v", nil))
+			e.counts(id, 0, 1)
+			if n := e.code(p.Name).Held; n != 1 {
+				t.Errorf("%s: the code holds %d", c.what, n)
+			}
+			differences, _, err := e.audit(AuditOptions{Coupon: id})
+			if err != nil || len(differences) == 0 {
+				t.Errorf("%s: the audit finds %+v, %v", c.what, differences, err)
+			}
+			if c.mend == nil {
+				continue
+			}
+			c.mend(id, p.Name.ID)
+			if _, _, err := e.audit(AuditOptions{Coupon: id, Repair: true}); err != nil {
+				t.Error(err)
+			}
+			e.counts(id, 0, 0)
+		}
+	})
+}
