@@ -151,7 +151,7 @@ func invokeOf(t *testing.T, conn *grpc.ClientConn, service, method, request stri
 	if err := conn.Invoke(ctx, "/discount.v1."+service+"/"+method, in, out); err != nil {
 		return "", err
 	}
-	text, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(out)
+	text, err := protojson.Marshal(out) // as grpcurl does: what is zero is left out
 	return string(text), err
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 // callBlock is a call, with the time it is made at, or what is answered to it.
-var callBlock = regexp.MustCompile("(?ms)^```(json|text) (\\w+)(?: (\\S+))?\n(.*?)^```$")
+var callBlock = regexp.MustCompile("(?ms)^```(json|text) (?:\\w+/)?(\\w+)(?: (\\S+))?\n(.*?)^```$")
 
 // TestDocumentedCallsAreAnsweredAsTheySay makes the calls of subscriptions.md one
 // after the other. An answer has all that the page shows of it; a call without an

@@ -214,7 +214,7 @@ type Difference struct {
 	Stored string `json:"stored"`
 	Want   string `json:"want"`
 	// Repaired is whether it was mended and then found to be right. Reason says why
-	// it was not, if that is known.
+	// it was not or could not be; without one a repair mends it.
 	Repaired bool   `json:"repaired"`
 	Reason   string `json:"reason,omitempty"`
 }

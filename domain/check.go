@@ -38,7 +38,11 @@ func CheckRequestID(id string, required bool, v *Violations, field string) {
 // CheckText records a violation unless s is valid UTF-8 of least to most
 // characters, none of them a control character.
 func CheckText(s string, least, most int, v *Violations, field string) {
-	if !isText(s, least, most) {
+	switch {
+	case isText(s, least, most):
+	case least == 0:
+		v.Add(field, "must be at most %d characters, none of them a control character", most)
+	default:
 		v.Add(field, "must be %d to %d characters, none of them a control character", least, most)
 	}
 }

@@ -395,7 +395,11 @@ func isText(s string, least, most int) bool {
 
 // check records what is wrong with the days of a trial.
 func (f *FreeTrial) check(v *Violations, prefix string) {
-	if f.AdditionalTrialDays == 0 {
+	switch {
+	case f.AdditionalTrialDays == 0 && f.TrialDays == 0:
+		v.Add(prefix+"trial_days", "must be 1 to %d, unless additional_trial_days is", maxTrialDays)
+		return
+	case f.AdditionalTrialDays == 0:
 		checkRange(v, prefix+"trial_days", int64(f.TrialDays), 1, maxTrialDays)
 		return
 	}

@@ -32,7 +32,7 @@ func (o *Order) Check(v *Violations, prefix string) {
 		o.checkShipping(v, prefix)
 		return
 	}
-	total, exact := uint64(max(o.ShippingAmountMinor, 0)), true
+	total, exact, bounded := uint64(max(o.ShippingAmountMinor, 0)), true, o.ShippingAmountMinor <= MaxAmount
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		if l.ID == "" {
@@ -42,6 +42,7 @@ func (o *Order) Check(v *Violations, prefix string) {
 		// on the way of every request.
 		if !l.valid() {
 			l.check(v, prefix+"lines["+strconv.Itoa(i)+"].")
+			bounded = bounded && l.UnitAmountMinor <= MaxAmount && l.Quantity <= maxLineQuantity
 		}
 		hi, amount := bits.Mul64(uint64(max(l.UnitAmountMinor, 0)), uint64(max(l.Quantity, 0)))
 		// 200 times MaxAmount and any shipping stay below 2^64.
@@ -50,7 +51,8 @@ func (o *Order) Check(v *Violations, prefix string) {
 		}
 	}
 	o.checkShipping(v, prefix)
-	if o.ShippingAmountMinor <= MaxAmount && (!exact || total > MaxAmount) {
+	// What is out of its own bounds has been said.
+	if bounded && (!exact || total > MaxAmount) {
 		v.Add(prefix+"lines", "the whole order, shipping included, must be at most %d", int64(MaxAmount))
 	}
 	o.checkLineIDs(v, prefix)

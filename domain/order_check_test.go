@@ -63,7 +63,7 @@ func TestOrdersAreCheckedAtTheirBounds(t *testing.T) {
 		{"floor above the price", func(o *Order) { line(o).MinUnitAmountMinor = line(o).UnitAmountMinor + 1 }, []string{"order.lines[1].min_unit_amount_minor"}},
 		{"floor below zero", func(o *Order) { line(o).MinUnitAmountMinor = -1 }, []string{"order.lines[1].min_unit_amount_minor"}},
 		{"everything wrong", func(o *Order) { o.Currency, o.Lines[0].Quantity, o.Lines[2].Quantity = "", -1, math.MaxInt64 }, []string{
-			"order.currency_code", "order.lines[0].quantity", "order.lines[2].quantity", "order.lines",
+			"order.currency_code", "order.lines[0].quantity", "order.lines[2].quantity",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,8 +101,9 @@ func TestTheWholeOrderIsWorthAtMostTheLargestAmount(t *testing.T) {
 		{"the largest product", []OrderLine{{UnitAmountMinor: MaxAmount, Quantity: maxLineQuantity}}, 0, []string{"lines"}},
 		{"a sum that would wrap around", slices.Repeat([]OrderLine{{UnitAmountMinor: MaxAmount, Quantity: 1}}, 200), 0, []string{"lines"}},
 		{"numbers out of all bounds", []OrderLine{{UnitAmountMinor: math.MaxInt64, Quantity: math.MaxInt64}}, MaxAmount, []string{
-			"lines[0].unit_amount_minor", "lines[0].quantity", "lines",
+			"lines[0].unit_amount_minor", "lines[0].quantity", // and not the sum of what is wrong
 		}},
+		{"a line beyond it by itself", []OrderLine{{UnitAmountMinor: MaxAmount + 1, Quantity: 1}}, 0, []string{"lines[0].unit_amount_minor"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

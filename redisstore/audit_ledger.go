@@ -82,6 +82,10 @@ func (a *couponAudit) run(ctx context.Context) (exists bool, err error) {
 	if err := a.checkAll(ctx); err != nil {
 		return true, err
 	}
+	if a.broken != "" {
+		a.leaveAll()
+		return true, nil
+	}
 	if a.repair {
 		return true, a.mend(ctx)
 	}

@@ -8,16 +8,17 @@ import (
 	"slices"
 )
 
+// leaveAll says of all that was found why it is not mended: the ledger does not tell.
+func (a *couponAudit) leaveAll() {
+	for _, f := range a.found {
+		if f.Reason == "" {
+			f.Reason = a.broken
+		}
+	}
+}
+
 // mend mends what can be mended and then checks it again.
 func (a *couponAudit) mend(ctx context.Context) error {
-	if a.broken != "" {
-		for _, f := range a.found {
-			if f.Reason == "" {
-				f.Reason = a.broken
-			}
-		}
-		return nil
-	}
 	var fixed []*finding
 	for _, f := range a.found {
 		switch {

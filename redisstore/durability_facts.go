@@ -45,7 +45,10 @@ func readFacts(ctx context.Context, client redis.UniversalClient, mute *bool) (f
 			settings[name] = p.ConfigGet(ctx, name)
 		}
 	}
-	if _, err := p.Exec(ctx); err != nil && !isRedisError(err) {
+	// When no command has an error, it is the connection that was refused.
+	sent, err := p.Exec(ctx)
+	failed := func(c redis.Cmder) bool { return c.Err() != nil }
+	if err != nil && (!isRedisError(err) || !slices.ContainsFunc(sent, failed)) {
 		return facts{}, err
 	}
 	if err := info.Err(); err != nil && !unanswered(err) {

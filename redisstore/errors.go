@@ -101,6 +101,18 @@ func refused(err error) bool {
 	return false
 }
 
+// deniesAccess reports whether a Redis says that the user, the password or the
+// database of a connection is not right, or what the user may do.
+func deniesAccess(err redis.Error) bool {
+	text := err.Error()
+	for _, denial := range []string{"NOAUTH ", "WRONGPASS ", "NOPERM ", "ERR AUTH ", "ERR Client sent AUTH", "ERR invalid password", "ERR DB index ", "ERR invalid DB index"} {
+		if strings.HasPrefix(text, denial) {
+			return true
+		}
+	}
+	return false
+}
+
 // isFault reports whether an error is a fault in a script or in what is stored.
 func isFault(err error) bool { return isRedisError(err) && !refused(err) }
 

@@ -4,7 +4,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -139,18 +138,17 @@ func (s *Store) noteBeat(r reply) error {
 		}
 		s.seenMillis.Store(s.now().UnixMilli())
 		return nil
-	case "back":
-		var n numbers
-		loss := &DataLossError{Lost: s.Seen(), FoundID: s.id, FoundSequence: n.parse(r.values[0]), FoundAt: time.UnixMilli(n.parse(r.values[1])).UTC()}
-		if s.fence.raise(errStoreChanged) {
-			s.logger.Error("the store has lost data; refusing to serve", "error", cmp.Or[error](n.err, loss))
-		}
-	default: // changed
-		if s.fence.raise(errStoreChanged) {
-			s.logger.Error("the store has lost its data or is another one; refusing to serve", "want_store_id", s.id, "have_store_id", r.values[0])
-		}
 	}
-	return errStoreChanged
+	var n numbers
+	loss := &DataLossError{Lost: s.Seen(), FoundID: r.values[0]} // changed
+	if r.outcome == "back" {
+		loss.FoundID, loss.FoundSequence, loss.FoundAt = s.id, n.parse(r.values[0]), time.UnixMilli(n.parse(r.values[1])).UTC()
+	}
+	why := errors.Join(loss, n.err)
+	if s.fence.raise(errStoreChanged) {
+		s.logger.Error("the store has lost data; refusing to serve", "error", why)
+	}
+	return fmt.Errorf("%w: %w", errStoreChanged, why)
 }
 
 // openedStore is what store_open.lua returned.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,13 +97,30 @@ const layout = "1"
 // is configured.
 var ErrConfiguration = errors.New("the store and the configuration do not agree")
 
+// ErrAccess says that a Redis is there and does not let this client in, or not do
+// what a store needs.
+var ErrAccess = errors.New("the Redis refuses access")
+
+// ErrNotSafe says that a store is there and nothing can be acknowledged, because what
+// Durability says that acknowledgements wait for does not come to pass.
+var ErrNotSafe = errors.New("nothing can be acknowledged")
+
 // Open returns the store in the given Redis and sets it up if it is empty. It
 // fails with ErrConfiguration when the store belongs to servers that are
-// configured differently, with an UnsafeError when the Redis is not what
-// Durability asks for, and with a DataLossError when the store is not what Memory remembers
-// and the loss is not accepted. The client stays the caller's to close; it must not
-// send commands again by itself (MaxRetries: -1).
+// configured differently or is none, with ErrAccess when the user, the password or the
+// database is not right, with an UnsafeError when the Redis is not what Durability
+// asks for, with ErrNotSafe, which may pass, and with a DataLossError when the store
+// is not what Memory remembers and the loss is not accepted. The client stays the
+// caller's to close; it must not send commands again by itself (MaxRetries: -1).
 func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {
+	s, err := openIn(ctx, client, o)
+	if refusal, ok := errors.AsType[redis.Error](err); ok && deniesAccess(refusal) {
+		return nil, fmt.Errorf("%w: %w", ErrAccess, refusal)
+	}
+	return s, err
+}
+
+func openIn(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {
 	s := newStore(client, &o)
 	if err := bearWitness(ctx, client); err != nil {
 		return nil, fmt.Errorf("open the store: %w", readError(ctx, err))
@@ -117,6 +135,8 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	r, err := s.tidy(ctx, storeOpen, s.metaKeys(),
 		rand.Text(), layout, strconv.Itoa(defaultBuckets), o.HashKeyFingerprint, s.server, expected)
 	switch {
+	case isRedisError(err) && strings.Contains(err.Error(), "WRONGTYPE "):
+		return nil, s.notAStore()
 	case err != nil:
 		return nil, fmt.Errorf("open the store: %w", err)
 	case r.outcome == "gone":
@@ -144,7 +164,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	}
 	// That what acknowledgements wait for comes to pass is found out now.
 	if err := s.confirm(ctx, s.keys.meta(), "id"); err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNotSafe, err)
 	}
 	client.AddHook(s.fence)
 	if o.CacheBytes >= 0 {
@@ -188,15 +208,23 @@ func newStore(client redis.UniversalClient, o *Options) *Store {
 func (s *Store) agree(found *openedStore, hashKey string) error {
 	buckets, err := strconv.ParseUint(found.buckets, 10, 32)
 	switch {
+	case found.layout == "":
+		return s.notAStore()
 	case found.layout != layout:
 		return fmt.Errorf("%w: it has layout %q and this server reads %q", ErrConfiguration, found.layout, layout)
 	case found.hashKey != hashKey:
-		return fmt.Errorf("%w: it was set up with another hashing key for e-mail addresses", ErrConfiguration)
+		return fmt.Errorf("%w: it was set up with another hashing key for e-mail addresses and gift card codes", ErrConfiguration)
 	case err != nil || buckets == 0:
 		return fmt.Errorf("%w: it has %q buckets", ErrConfiguration, found.buckets)
 	}
 	s.keys.buckets = uint32(buckets)
 	return nil
+}
+
+// notAStore says that a key of the store is there and is something else's.
+func (s *Store) notAStore() error {
+	return fmt.Errorf("%w: the key %s is not of a store: what else uses this Redis has keys that begin with %s:, so take another database or another Redis",
+		ErrConfiguration, s.keys.meta(), s.keys.prefix)
 }
 
 // bearWitness puts the hook that sees every attempt to send a command on a client,
@@ -217,7 +245,8 @@ func bearWitness(ctx context.Context, client redis.UniversalClient) error {
 // Ping reports whether the store can be reached, is still the one that was opened,
 // has lost nothing that this server knows of, and is on a Redis as Durability asks
 // for. When it is not, every call fails from then on as unavailable, until a Ping
-// finds it mended: counters that are gone must not read as zero. Ping is what
+// finds it mended: counters that are gone must not read as zero. The error then wraps
+// the DataLossError or UnsafeError that says why. Ping is what
 // notices, so it should be called about once a second.
 func (s *Store) Ping(ctx context.Context) error {
 	s.pinging.Lock()
@@ -250,11 +279,10 @@ func (s *Store) check(ctx context.Context) error {
 	case isUnsafe && s.id == "": // not opened yet
 		return unsafe
 	case isUnsafe:
-		why := &fencedError{err.Error()}
-		if s.fence.raise(why) {
+		if s.fence.raise(&fencedError{err.Error()}) {
 			s.logger.ErrorContext(ctx, "refusing to serve", "error", err)
 		}
-		return readError(ctx, why)
+		return readError(ctx, unsafe)
 	case err != nil:
 		return readError(ctx, err)
 	}

@@ -41,7 +41,10 @@ const (
 	codeExpires
 	codeBalance
 	codeMoves
+)
 
+// How many fields a record has, and that of a gift card.
+const (
 	codeFields = codeExpires + 1
 	cardFields = codeMoves + 1
 )
@@ -60,7 +63,7 @@ func readCode(value string) storedCode {
 	}
 	c.fields = f
 	if len(f) < codeFields {
-		c.fields = append(f, leftOut[len(f):]...)
+		c.fields = append(c.fields, leftOut[len(f):]...)
 	}
 	return c
 }

@@ -122,6 +122,7 @@ var translations = []translation{
 	typed(tooMany),
 	typed(overloaded),
 	typed(unavailable),
+	stopping,
 	refused,
 	sentinel(domain.ErrRequestIDReused, codes.InvalidArgument, ReasonRequestIDReused),
 	sentinel(domain.ErrInvoiceIDReused, codes.InvalidArgument, ReasonInvoiceIDReused),
@@ -266,6 +267,16 @@ func unavailable(e *domain.UnavailableError) *clientError {
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))})
 	f.cause = e.Cause
 	return f
+}
+
+// stopping is for streams alone: gRPC tells clients by itself to send calls to another
+// server.
+func stopping(err error, _ string) *clientError {
+	if !errors.Is(err, ErrStopping) {
+		return nil
+	}
+	return fail(codes.Unavailable, ReasonServerStopping, ErrStopping.Error(), nil,
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(defaultRetryDelay)})
 }
 
 // refused gives all ineligibilities in the detail that belongs to the method, the

@@ -25,6 +25,7 @@ import (
 	"github.com/discountd/discountd/domain"
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 	"github.com/discountd/discountd/internal/requests"
+	"github.com/discountd/discountd/server"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -132,6 +133,7 @@ var theErrors = []struct {
 	{"overloaded", "Redeem", aRedeem, &domain.OverloadedError{RetryAfter: 100 * time.Millisecond}},
 	{"configuration_changed", "UpdateCoupon", anUpdate, domain.ErrAborted},
 	{"store_unavailable", "Redeem", aRedeem, &domain.UnavailableError{RetryAfter: 250 * time.Millisecond, Cause: errSecret}},
+	{"server_stopping", "Redeem", aRedeem, server.ErrStopping},
 	{"outcome_unknown", "Redeem", aRedeem, &domain.UnavailableError{OutcomeUnknown: true, Cause: errSecret}},
 	{"deadline_exceeded", "Redeem", aRedeem, context.DeadlineExceeded},
 	{"cancelled", "Redeem", aRedeem, context.Canceled},

@@ -82,6 +82,10 @@ func (s *Server) logStream(srv any, stream grpc.ServerStream, info *grpc.StreamS
 func (s *Server) logCall(ctx context.Context, method string, begin time.Time, err error) {
 	code := status.Code(err)
 	level := levelOf(code)
+	f, told := errors.AsType[*clientError](err)
+	if told && f.reason == ReasonServerStopping {
+		level = slog.LevelDebug // as it was told to
+	}
 	if !s.config.Logger.Enabled(ctx, level) {
 		return
 	}
@@ -94,7 +98,7 @@ func (s *Server) logCall(ctx context.Context, method string, begin time.Time, er
 	if p, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", p.Addr.String()))
 	}
-	if f, ok := errors.AsType[*clientError](err); ok {
+	if told {
 		attrs = append(attrs, slog.String("reason", string(f.reason)))
 		if f.cause != nil {
 			attrs = append(attrs, slog.String("cause", f.cause.Error()))

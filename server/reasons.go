@@ -44,6 +44,7 @@ const (
 	ReasonOverloaded           Reason = "OVERLOADED"
 	ReasonConfigurationChanged Reason = "CONFIGURATION_CHANGED"
 	ReasonStoreUnavailable     Reason = "STORE_UNAVAILABLE"
+	ReasonServerStopping       Reason = "SERVER_STOPPING"
 	ReasonOutcomeUnknown       Reason = "OUTCOME_UNKNOWN"
 )
 

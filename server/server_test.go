@@ -298,6 +298,7 @@ func TestEveryCallIsLoggedOnceWithoutWhatIsSecret(t *testing.T) {
 		{&domain.InvalidError{Violations: domain.Violations{{Field: "metadata", Description: `the value of "TOPSECRET" is bad`}}}, "DEBUG", "INVALID_ARGUMENT", false},
 		{&domain.UnavailableError{Cause: errSecret}, "WARN", "STORE_UNAVAILABLE", true},
 		{&domain.UnavailableError{OutcomeUnknown: true, Cause: errSecret}, "WARN", "OUTCOME_UNKNOWN", true},
+		{server.ErrStopping, "DEBUG", "SERVER_STOPPING", false},
 		{context.DeadlineExceeded, "WARN", "DEADLINE_EXCEEDED", false},
 		{errSecret, "ERROR", "INTERNAL", true},
 	} {

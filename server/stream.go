@@ -17,7 +17,9 @@ import (
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 )
 
-var errStopping = errors.New("the server is stopping")
+// ErrStopping ends the streams of a server that shuts down, once all messages that it
+// has taken in are answered.
+var ErrStopping = errors.New("the server is stopping; go on with another stream")
 
 // redeemStream is the server's side of RedeemStream.
 type redeemStream = grpc.BidiStreamingServer[discountv1.RedeemStreamRequest, discountv1.RedeemStreamResponse]
@@ -31,9 +33,7 @@ func (s *redemptionService) RedeemStream(stream redeemStream) error {
 	w := newStreamWork()
 	// Whoever is waiting for answers gets them; what is sent from now on goes to
 	// another server.
-	defer context.AfterFunc(s.stopping, func() {
-		w.end(&domain.UnavailableError{RetryAfter: defaultRetryDelay, Cause: errStopping})
-	})()
+	defer context.AfterFunc(s.stopping, func() { w.end(ErrStopping) })()
 	defer context.AfterFunc(ctx, func() { w.end(ctx.Err()) })()
 	// This one may be waiting for the client to speak. It ends with the call.
 	go s.takeIn(ctx, stream, w)

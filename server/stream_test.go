@@ -312,7 +312,7 @@ func TestServerThatStopsAnswersWhatItTookInAndEndsTheStream(t *testing.T) {
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
 		t.Errorf("the stream ended with %v", err)
-	} else if !hasReason(err, "STORE_UNAVAILABLE") {
+	} else if !hasReason(err, "SERVER_STOPPING") {
 		t.Errorf("%v has no reason", status.Convert(err).Details())
 	}
 	if err := <-stopped; err != nil {

@@ -111,7 +111,7 @@ func (w *streamWork) next(sent []streamAnswer) []streamAnswer {
 		w.answered.Wait()
 	}
 	n := min(len(w.answers), answersAtOnce)
-	out := append(sent[:0], w.answers[:n]...)
+	sent = append(sent[:0], w.answers[:n]...)
 	w.answers = slices.Delete(w.answers, 0, n)
-	return out
+	return sent
 }

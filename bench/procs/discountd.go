@@ -4,12 +4,15 @@
 package procs
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // StartDiscountd starts the service on a Redis, with flags beside those for where
@@ -20,7 +23,7 @@ func StartDiscountd(ctx context.Context, binary, dir, redisURL string, flags ...
 		return nil, "", err
 	}
 	args := append([]string{
-		"--listen=127.0.0.1:0", "--redis=" + redisURL, "--data-dir=" + dir, "--log-level=warn",
+		"--listen=127.0.0.1:0", "--redis=" + redisURL, "--data-dir=" + dir, "--log-format=json",
 	}, flags...)
 	cmd := exec.Command(binary, args...)
 	// What is set for another discountd on this machine is not for this one.
@@ -33,16 +36,41 @@ func StartDiscountd(ctx context.Context, binary, dir, redisURL string, flags ...
 	if err != nil {
 		return nil, "", err
 	}
-	// The first line that it prints once it serves.
-	line, err := p.firstLine(ctx)
+	address, err := p.servingAt(ctx)
 	if err != nil {
-		return nil, "", err
-	}
-	address, ok := strings.CutPrefix(line, "discountd serves at ")
-	if !ok {
-		return nil, "", p.abandon(fmt.Errorf("discountd printed %q", line))
+		return nil, "", p.abandon(err)
 	}
 	return p, address, nil
+}
+
+// logPollInterval is how often the log of a process that starts is looked at.
+const logPollInterval = 5 * time.Millisecond
+
+// servingAt returns the address that discountd serves at, as soon as its log has it.
+func (p *Process) servingAt(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	ticker := time.NewTicker(logPollInterval)
+	defer ticker.Stop()
+	for {
+		text, err := os.ReadFile(p.log)
+		if err != nil {
+			return "", err
+		}
+		for line := range bytes.Lines(text) {
+			var record struct{ Msg, Address string }
+			if json.Unmarshal(line, &record) == nil && record.Msg == "serving" {
+				return record.Address, nil
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-p.gone:
+			return "", fmt.Errorf("discountd ended: %w; its log ends:\n%s", p.ended(), p.tail())
+		case <-ctx.Done():
+			return "", fmt.Errorf("discountd does not serve: %w; its log ends:\n%s", context.Cause(ctx), p.tail())
+		}
+	}
 }
 
 // StartSelf starts this program with a subcommand, with in as its input, and

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,7 +23,7 @@ import (
 
 // auditConfig is what can be set for the audit, beside where everything is kept.
 type auditConfig struct {
-	Coupon string `placeholder:"ID" help:"The only coupon to audit."`
+	Coupon string `placeholder:"COUPON" help:"The only coupon to audit: its id, or its name coupons/ID."`
 	Repair bool   `help:"Mend what differs. Redemptions may go on meanwhile."`
 	JSON   bool   `name:"json" help:"Print one JSON object a line: each difference, then a summary."`
 
@@ -32,10 +33,13 @@ type auditConfig struct {
 // AfterApply is called by kong when the audit is the command.
 func (a *auditConfig) AfterApply() error {
 	a.Selected = true
-	if a.Coupon != "" {
-		if _, err := domain.ParseCouponID(a.Coupon); err != nil {
-			return fmt.Errorf("--coupon: %w", err)
-		}
+	if a.Coupon == "" {
+		return nil
+	}
+	// As it is called, and as an audit prints it.
+	a.Coupon = strings.TrimPrefix(a.Coupon, "coupons/")
+	if _, err := domain.ParseCouponID(a.Coupon); err != nil {
+		return fmt.Errorf("--coupon: %w", err)
 	}
 	return nil
 }
@@ -88,8 +92,8 @@ func audit(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	switch {
 	case err != nil:
 		return &exitError{exitNotRun, fmt.Errorf("%s: %w", b.description, withCause(err))}
-	case sum.Differences > 0:
-		return &exitError{exitDifferences, fmt.Errorf("%s", differences(sum))}
+	case sum.Differences > 0: // which have been printed
+		return &exitError{exitDifferences, &loggedError{errors.New(p.differences(sum))}}
 	}
 	return nil
 }
@@ -138,11 +142,15 @@ type auditPrinter struct {
 	json, repair bool
 	progress     io.Writer // nil shows none
 	shown        time.Time
+	mendable     int   // of what was found and is not mended
 	err          error // the first of writing
 }
 
 func (p *auditPrinter) found(d domain.Difference) {
 	p.clear()
+	if !d.Repaired && d.Reason == "" {
+		p.mendable++
+	}
 	if p.json {
 		p.print(d)
 	} else {
@@ -176,20 +184,27 @@ func (p *auditPrinter) finish(sum redisstore.AuditSummary, err error) error {
 			Summary redisstore.AuditSummary `json:"summary"`
 		}{sum})
 	case err == nil:
-		p.print(fmt.Sprintf("audited %s with %s: %s", counted(int64(sum.Coupons), "coupon"), counted(sum.Redemptions, "redemption"), differences(sum)))
-		if sum.Differences > 0 && !p.repair {
-			p.print("to mend what can be mended: discountd audit --repair")
+		p.print(fmt.Sprintf("audited %s with %s: %s", counted(int64(sum.Coupons), "coupon"), counted(sum.Redemptions, "redemption"), p.differences(sum)))
+		if p.mendable > 0 && !p.repair {
+			p.print(fmt.Sprintf("to mend %d of them, run it with --repair", p.mendable))
 		}
 	}
 	return p.err
 }
 
 // differences says how much was found.
-func differences(sum redisstore.AuditSummary) string {
-	if sum.Differences == 0 {
+func (p *auditPrinter) differences(sum redisstore.AuditSummary) string {
+	found := counted(int64(sum.Differences), "difference")
+	switch {
+	case sum.Differences == 0:
 		return "no differences"
+	case p.repair:
+		return fmt.Sprintf("%s, %d repaired", found, sum.Repaired)
+	case p.mendable == 0:
+		return found + ", and --repair mends none of them"
+	default:
+		return found
 	}
-	return fmt.Sprintf("%s, %d repaired", counted(int64(sum.Differences), "difference"), sum.Repaired)
 }
 
 func counted(n int64, what string) string {

@@ -73,10 +73,13 @@ func TestAuditBesideARunningServiceAndWithoutIt(t *testing.T) {
 	found := auditBy(t, here)
 	wantAudit(t, found, exitDifferences, "coupons/kept: counter redeemed: is 4, should be 1\n")
 	wantAudit(t, found, exitDifferences, "coupons/kept: spent EUR: is 0, should be 1000\n")
-	wantAudit(t, found, exitDifferences, "2 differences, 0 repaired")
+	wantAudit(t, found, exitDifferences, "1 redemption: 2 differences\nto mend 2 of them, run it with --repair\n")
+	if found.stderr != "" {
+		t.Errorf("said twice: %q", found.stderr)
+	}
 	b.wantRedeemed(t, "kept", 4)
 
-	repaired := auditBy(t, here, "--repair", "--json", "--coupon=kept")
+	repaired := auditBy(t, here, "--repair", "--json", "--coupon=coupons/kept")
 	wantAudit(t, repaired, exitDifferences, `{"summary":{"coupons":1,"redemptions":1,"differences":2,"repaired":2}}`)
 	var d domain.Difference
 	first, _, _ := strings.Cut(repaired.stdout, "\n")
@@ -93,6 +96,28 @@ func TestAuditBesideARunningServiceAndWithoutIt(t *testing.T) {
 	wantAudit(t, auditBy(t, here), 0, "audited 1 coupon with 1 redemption: no differences")
 	if _, err := os.Stat(filepath.Join(data, "redis.sock")); err == nil {
 		t.Error("the audit has left its Redis running")
+	}
+}
+
+// A record of the ledger is nothing that an audit changes.
+func TestRepairIsNotOfferedWhereItMendsNothing(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	b := execute(t, data)
+	b.awaitHealth(t, serving)
+	b.createCoupon(t, "broken")
+	if err := b.redeem(t.Context(), "broken", "r-1"); err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(data, "redis.sock")})
+	defer client.Close()
+	if err := client.LSet(t.Context(), "d1:{c:broken}:l:0", 0, "nonsense").Err(); err != nil {
+		t.Fatal(err)
+	}
+	found := auditBy(t, "--data-dir="+data)
+	wantAudit(t, found, exitDifferences, ", and --repair mends none of them\n")
+	if strings.Contains(found.stdout, "run it with --repair") {
+		t.Errorf("a repair is offered that mends nothing:\n%s", found.stdout)
 	}
 }
 

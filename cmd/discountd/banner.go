@@ -31,6 +31,15 @@ var tryCalls = [...]struct{ method, request string }{
 	},
 }
 
+// ifTerminal returns w if people read it. Who collects the output of a service wants
+// records, and those are in the log.
+func ifTerminal(w io.Writer) io.Writer {
+	if isTerminal(w) {
+		return w
+	}
+	return io.Discard
+}
+
 // printBanner tells people where the service is, what it keeps its data in, and
 // how to try it.
 func printBanner(w io.Writer, addr net.Addr, b *backing) error {

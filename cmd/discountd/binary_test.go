@@ -6,11 +6,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,10 +118,9 @@ func (b *binary) await(t *testing.T) error {
 }
 
 // pasted runs a command as a shell would that it is pasted into.
-func (b *binary) pasted(t *testing.T, command string) string {
+func pasted(t *testing.T, command string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Env = b.cmd.Env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v\n%s", command, err, out)
@@ -128,8 +129,8 @@ func (b *binary) pasted(t *testing.T, command string) string {
 }
 
 func TestBannerCommandsWorkAsPastedAndTwice(t *testing.T) {
-	t.Parallel()
-	b := execute(t, t.TempDir())
+	t.Setenv("PATH", binDir(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	b := launch(t, testConfig(t))
 	banner := b.stdout.await(t, "Paste them again")
 	commands := regexp.MustCompile(`(?m)^ +(grpcurl .*)$`).FindAllStringSubmatch(banner, -1)
 	if len(commands) != 3 {
@@ -138,10 +139,10 @@ func TestBannerCommandsWorkAsPastedAndTwice(t *testing.T) {
 	names := regexp.MustCompile(`"name": "(\S+)"`)
 	var first []string
 	for _, c := range commands {
-		first = append(first, names.FindString(b.pasted(t, c[1])))
+		first = append(first, names.FindString(pasted(t, c[1])))
 	}
 	for i, c := range commands {
-		if again := names.FindString(b.pasted(t, c[1])); again != first[i] || again == "" {
+		if again := names.FindString(pasted(t, c[1])); again != first[i] || again == "" {
 			t.Errorf("%s\nreturned %q, then %q", c[1], first[i], again)
 		}
 	}
@@ -304,12 +305,12 @@ func TestProgramWithoutRedisServerServesFromMemory(t *testing.T) {
 	address := freeAddress(t)
 	cmd := exec.Command(filepath.Join(binDir(t), "discountd"), "--listen="+address, "--data-dir="+t.TempDir())
 	cmd.Env = []string{"PATH=" + t.TempDir()}
-	stdout := newOutput()
-	cmd.Stdout = stdout
+	stdout, stderr := newOutput(), newOutput()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stdout.await(t, "NOTHING IS KEPT")
+	stderr.await(t, "nothing is kept")
 	c := dial(t, address)
 	c.createCoupon(t, "c")
 	if err := c.redeem(t.Context(), "c", "r-1"); err != nil {
@@ -320,5 +321,41 @@ func TestProgramWithoutRedisServerServesFromMemory(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("ended with %v", err)
+	}
+	if stdout.String() != "" {
+		t.Errorf("standard output, which is no terminal, has %q", stdout)
+	}
+}
+
+// What collects logs gets records and nothing else.
+func TestRefusalToStartIsOneRecordOfTheLog(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	execute(t, data).awaitHealth(t, serving)
+	second := execute(t, data, "--log-level=error")
+	if second.await(t) == nil {
+		t.Fatal("it started")
+	}
+	var record struct{ Level, Msg, Error string }
+	if err := json.Unmarshal([]byte(second.stderr.String()), &record); err != nil {
+		t.Fatalf("%v: %s", err, second.stderr)
+	}
+	if record.Level != "ERROR" || record.Msg != "cannot start" || !strings.Contains(record.Error, "in use") || second.stdout.String() != "" {
+		t.Errorf("%+v, and on standard output %q", record, second.stdout)
+	}
+}
+
+func TestHelpOfTheAuditHasWhatAnAuditHeeds(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(filepath.Join(binDir(t), "discountd"), "audit", "--help").CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-h, )?--([a-z-]+)`).FindAllStringSubmatch(string(out), -1) {
+		got = append(got, m[1])
+	}
+	if want := []string{"help", "redis", "data-dir", "log-level", "log-format", "version", "coupon", "repair", "json"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q, in\n%s", got, want, out)
 	}
 }

@@ -66,7 +66,8 @@ func TestWrongConfigurationIsRefusedByName(t *testing.T) {
 		{"--redis=redis://h:1/notanumber", "--redis"},
 		{"--drain-timeout=0s", "--drain-timeout"},
 		{"--drain-timeout=soon", "--drain-timeout"},
-		{"--log-level=loud", "--log-level"},
+		{"--log-level=loud", "--log-level: must be debug, info, warn or error"},
+		{"--listen=bogus", "--listen: must be HOST:PORT"},
 		{"--ack=maybe", "--ack"},
 		{"--ack=replica:0", "--ack"},
 		{"--allow=eviction,everything", "everything"},
@@ -77,6 +78,23 @@ func TestWrongConfigurationIsRefusedByName(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", c.arg, err, c.want)
 		}
+	}
+}
+
+func TestWrongVariableIsNamed(t *testing.T) {
+	for name, value := range map[string]string{
+		"DISCOUNTD_LISTEN": "bogus", "DISCOUNTD_LOG_LEVEL": "loud", "DISCOUNTD_GATHER": "maybe", "DISCOUNTD_ACK": "maybe", "DISCOUNTD_MAX_WAITING": "0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if _, err := parse([]string{"--data-dir=/d"}); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%v, want an error that names the variable", err)
+			}
+		})
+	}
+	t.Setenv("DISCOUNTD_LISTEN", "127.0.0.1:1")
+	if _, err := parse([]string{"--data-dir=/d", "--listen=bogus"}); err == nil || strings.Contains(err.Error(), "DISCOUNTD_LISTEN") {
+		t.Errorf("%v, want an error about the flag alone", err)
 	}
 }
 
@@ -117,6 +135,23 @@ func TestRedisURLKeepsWhatItSaysAndNeverRetries(t *testing.T) {
 	if o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.DialTimeout != dialTimeout || o.WriteTimeout != ioTimeout {
 		t.Errorf("max retries %d, context timeouts %v, dial timeout %s, write timeout %s",
 			o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout, o.WriteTimeout)
+	}
+}
+
+func TestDescriptionOfARedisHasItsURLWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"redis://u:s3cret@h:1/2":        "redis://h:1/2",
+		"rediss://:s3cret@h":            "rediss://h:6379/0",
+		"unix://u:s3cret@/run/r.s?db=3": "unix:///run/r.s?db=3",
+	} {
+		o, err := redisOptions(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := withoutSecrets(o); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
 	}
 }
 

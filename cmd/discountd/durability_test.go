@@ -233,6 +233,48 @@ func TestCallThatTooFewReplicasHaveIsOfUnknownOutcome(t *testing.T) {
 	s.wantRedeemed(t, "c", 1)
 }
 
+// Replicas may come later than the service.
+func TestReplicasThatAreMissingAtTheStartAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	master := redistest.Fresh(t, privateredis.Config{Extra: []string{"repl-diskless-sync-delay 0"}})
+	c := testConfig(t)
+	c.Redis, c.Ack = master.URL(), "replica:1"
+	s := launch(t, c)
+	s.stderr.await(t, "the store cannot acknowledge writes as --ack demands; waiting until it can")
+	s.awaitHealth(t, notServing)
+	if strings.Contains(s.stderr.String(), "cannot be reached") {
+		t.Errorf("the log has\n%s", s.stderr)
+	}
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	redistest.Fresh(t, privateredis.Config{Extra: []string{"replicaof " + host + " " + port}})
+	s.awaitHealth(t, serving)
+}
+
+// What is said at a restart is said while it runs as well.
+func TestRedisThatIsEmptiedIsReportedWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Fresh(t, privateredis.Config{})
+	c := testConfig(t)
+	c.Redis = redis.URL()
+	s := launch(t, c)
+	s.awaitHealth(t, serving)
+	admin := redistest.Client(t, redis)
+	awaitPings(t, admin)
+	if err := admin.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitHealth(t, notServing)
+	log := s.stderr.await(t, "--accept-data-loss=")
+	for _, want := range []string{"is gone: the Redis has none, and this server saw it until 2", "not serving until the store is as it should be"} {
+		if strings.Count(log, want) != 1 {
+			t.Errorf("%q is not said once:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "does not answer") {
+		t.Errorf("it does answer:\n%s", log)
+	}
+}
+
 // Row 11 of the faults, across a restart of the service.
 func TestFault11EmptyRedisIsRefusedAcrossARestartUntilToldTo(t *testing.T) {
 	t.Parallel()

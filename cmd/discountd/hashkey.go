@@ -23,7 +23,7 @@ func loadHasher(path string, logger *slog.Logger) (domain.Hasher, error) {
 		if err := makeHashKey(path); err != nil {
 			return domain.Hasher{}, fmt.Errorf("make a hashing key: %w", err)
 		}
-		logger.Info("made a key to hash e-mail addresses with; every server of this store needs a copy", "file", path)
+		logger.Info("made a key to hash e-mail addresses and gift card codes with; every server of this store needs it, and so does every backup", "file", path)
 		key, err = os.ReadFile(path)
 	}
 	if err != nil {

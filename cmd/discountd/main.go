@@ -16,7 +16,7 @@ import (
 
 func main() {
 	if err := start(); err != nil {
-		fmt.Fprintln(os.Stderr, "discountd:", err)
+		say(os.Stderr, err)
 		os.Exit(exitStatus(err))
 	}
 }
@@ -33,5 +33,5 @@ func start() error {
 		return audit(ctx, c, os.Stdout, os.Stderr)
 	}
 	c.tuneCollector()
-	return run(ctx, c, os.Stdout, os.Stderr)
+	return run(ctx, c, ifTerminal(os.Stdout), os.Stderr)
 }

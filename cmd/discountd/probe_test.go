@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/discountd/discountd/domain"
+	"github.com/discountd/discountd/redisstore"
 )
 
 // probed runs probe on a store that answers as told, once for each letter of
-// script: y for yes, n for no, s for silence. It returns what was reported and what
+// script: y for yes, n for no, s for silence, l for lost data. It returns what was reported and what
 // was logged.
 func probed(t *testing.T, script string) (reports []bool, log string) {
 	t.Helper()
@@ -39,6 +40,8 @@ func probed(t *testing.T, script string) (reports []bool, log string) {
 			case 's':
 				<-ctx.Done()
 				return ctx.Err()
+			case 'l':
+				return &domain.UnavailableError{Cause: &redisstore.DataLossError{Lost: redisstore.Seen{StoreID: "LOST"}}}
 			}
 			return &domain.UnavailableError{Cause: errors.New("connection refused")}
 		}
@@ -61,6 +64,8 @@ func TestProbeReportsTransitionsOnly(t *testing.T) {
 		{"nnnnyyy", []bool{false, true}},
 		{"nnynny", []bool{false, true, false, true}},
 		{"nnyn", []bool{false, true}},
+		{"yll", []bool{false}}, // what it says of itself counts at once
+		{"lnnly", []bool{false, true}},
 	} {
 		got, log := probed(t, c.script)
 		if !slices.Equal(got, c.want) {
@@ -68,6 +73,20 @@ func TestProbeReportsTransitionsOnly(t *testing.T) {
 		}
 		if lines := strings.Count(log, "\n"); lines != len(c.want) {
 			t.Errorf("%s: %d lines logged, want %d:\n%s", c.script, lines, len(c.want), log)
+		}
+	}
+}
+
+// A Redis that comes back empty is silent first.
+func TestProbeTellsOnceWhatToDoAboutLostData(t *testing.T) {
+	t.Parallel()
+	reports, log := probed(t, "nnnllnnll")
+	if !slices.Equal(reports, []bool{false}) {
+		t.Errorf("reported %v", reports)
+	}
+	for _, want := range []string{"the store does not answer; not serving", "--accept-data-loss=LOST"} {
+		if strings.Count(log, want) != 1 {
+			t.Errorf("%q is not said once:\n%s", want, log)
 		}
 	}
 }

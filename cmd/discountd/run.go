@@ -34,28 +34,56 @@ type service struct {
 	server *server.Server
 }
 
+// loggedError is an error that the log has already.
+type loggedError struct{ error }
+
+func (e *loggedError) Unwrap() error { return e.error }
+
+// say tells people an error that the log does not have.
+func say(w io.Writer, err error) {
+	if _, logged := errors.AsType[*loggedError](err); !logged {
+		_, _ = fmt.Fprintln(w, "discountd:", err) // the exit status says that there is one
+	}
+}
+
 // run serves until ctx ends, then lets calls in flight end, and returns nil when
 // everything was stopped as it should. It listens at once; until the store answers
 // calls are refused as unavailable and the health is NOT_SERVING. Once it serves it
-// says on stdout how to try it. It logs to stderr.
+// says on stdout how to try it. It logs to stderr, also the error that it returns.
 //
 // A store that cannot be reached is waited for. One that is there and cannot be
-// used, because another process has it or it was set up differently, is an error.
+// used, because another process has it, it was set up differently or does not let
+// this one in, is an error.
 func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	s := &service{config: c, logger: c.logger(stderr), store: &pendingStore{}}
-	var err error
+	switch err := s.run(ctx, stdout); {
+	case err == nil:
+		s.logger.Info("stopped")
+		return nil
+	case s.store.opened.Load() == nil:
+		s.logger.Error("cannot start", "error", err)
+		return &loggedError{err}
+	default:
+		s.logger.Error("ended by an error", "error", err)
+		return &loggedError{err}
+	}
+}
+
+func (s *service) run(ctx context.Context, stdout io.Writer) error {
+	c := s.config
+	// Before anything is written, as there may be a server here already.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w (--listen, DISCOUNTD_LISTEN)", err)
+	}
 	if s.hasher, err = loadHasher(c.hashKeyPath(), s.logger); err != nil {
-		return err
+		return errors.Join(c.inDataDir(err), listener.Close())
 	}
 	s.server, err = server.New(server.Config{
 		Store: s.store, Hasher: s.hasher, Logger: s.logger, Clock: time.Now, StreamWorkers: c.StreamWorkers,
 	})
 	if err != nil {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
-	if err != nil {
-		return errors.Join(fmt.Errorf("--listen: %w", err), s.server.Shutdown(ctx))
+		return errors.Join(err, listener.Close())
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -67,14 +95,15 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}()
 
 	backing, err := openBacking(ctx, c, s.logger)
+	err = c.inDataDir(err)
 	if err == nil {
 		err = s.operate(ctx, backing, listener.Addr(), stdout)
 	}
-	why := err
 	if ctx.Err() != nil {
-		why, err = context.Cause(ctx), nil // it ended as it was told to
+		err = nil // it ended as it was told to
+		s.logger.Info("stopping", "reason", context.Cause(ctx), "drain_timeout", c.DrainTimeout.String())
 	}
-	s.drain(why)
+	s.drain()
 	// A server that is shut down before it has begun to serve says so, which is
 	// no second failure.
 	if serveErr := <-served; !errors.Is(serveErr, grpc.ErrServerStopped) {
@@ -82,9 +111,6 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	if backing != nil {
 		err = errors.Join(err, backing.Close())
-	}
-	if err == nil {
-		s.logger.Info("stopped")
 	}
 	return err
 }
@@ -104,6 +130,9 @@ func (s *service) operate(ctx context.Context, b *backing, addr net.Addr, stdout
 	}
 	s.store.opened.Store(store)
 	s.server.SetServing(true)
+	if b.forgets {
+		s.logger.Warn("nothing is kept: there is no redis-server or valkey-server on PATH, so all data is gone when this process ends")
+	}
 	s.logger.Info("serving", "address", addr.String(), "store", b.description, "version", version())
 	if err := printBanner(stdout, addr, b); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
@@ -145,7 +174,7 @@ func (s *service) storeOptions(b *backing) (redisstore.Options, func(redisstore.
 	}
 	m, remembered, err := openMemoryOf(s.config.DataDir, b.address)
 	if err != nil {
-		return o, nil, err
+		return o, nil, s.config.inDataDir(err)
 	}
 	o.Memory = remembered
 	return o, m.save, nil
@@ -187,7 +216,7 @@ func howToAllow(e *redisstore.UnsafeError) string {
 
 // openStore opens the store in b, for as long as it takes to be reachable.
 func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Options) (*redisstore.Store, error) {
-	waiting := false
+	why := notWaiting
 	for {
 		attempt, cancel := context.WithTimeout(ctx, ioTimeout)
 		store, err := redisstore.Open(attempt, b.client, o)
@@ -195,19 +224,12 @@ func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Option
 		if err == nil {
 			return store, nil
 		}
-		if loss, ok := errors.AsType[*redisstore.DataLossError](err); ok {
-			return nil, fmt.Errorf("%s: %w. Restore the data and start again, or go on with what is there: start once with --accept-data-loss=%s",
-				b.description, loss, loss.Lost.StoreID)
+		if final := refusal(err); final != nil {
+			return nil, fmt.Errorf("%s: %w", b.description, final)
 		}
-		if unsafe, ok := errors.AsType[*redisstore.UnsafeError](err); ok {
-			return nil, fmt.Errorf("%s: %w%s", b.description, unsafe, howToAllow(unsafe))
-		}
-		if _, away := errors.AsType[*domain.UnavailableError](err); !away && !errors.Is(err, context.DeadlineExceeded) {
-			return nil, fmt.Errorf("%s: %w", b.description, err)
-		}
-		if !waiting {
-			waiting = true
-			s.logger.Error("the store cannot be reached; waiting for it", "store", b.description, "error", withCause(err))
+		if now := waitingFor(err); now != why {
+			why = now
+			s.sayWaiting(why, b, causeOf(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -217,10 +239,53 @@ func (s *service) openStore(ctx context.Context, b *backing, o redisstore.Option
 	}
 }
 
+// refusal returns why a store cannot be served from, and what to do about it, or nil
+// when it is worth another try.
+func refusal(err error) error {
+	if loss, ok := errors.AsType[*redisstore.DataLossError](err); ok {
+		return fmt.Errorf("%w. Restore the data and start again, or go on with what is there: start once with --accept-data-loss=%s",
+			loss, loss.Lost.StoreID)
+	}
+	if unsafe, ok := errors.AsType[*redisstore.UnsafeError](err); ok {
+		return fmt.Errorf("%w%s", unsafe, howToAllow(unsafe))
+	}
+	if errors.Is(err, redisstore.ErrAccess) {
+		return fmt.Errorf("%w: look at the user, the password and the number of the database in --redis", err)
+	}
+	if _, away := errors.AsType[*domain.UnavailableError](err); !away && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// wait is what a store that may come is waited for.
+type wait int
+
+const (
+	notWaiting wait = iota
+	forReach
+	forSafety // that it can be reached, and acknowledgements be given
+)
+
+// waitingFor says what an error is about that is worth another try.
+func waitingFor(err error) wait {
+	if errors.Is(err, redisstore.ErrNotSafe) {
+		return forSafety
+	}
+	return forReach
+}
+
+func (s *service) sayWaiting(why wait, b *backing, err error) {
+	if why == forSafety {
+		s.logger.Error("the store cannot acknowledge writes as --ack demands; waiting until it can", "store", b.description, "error", err)
+		return
+	}
+	s.logger.Error("the store cannot be reached; waiting for it", "store", b.description, "error", err)
+}
+
 // drain stops the server: its health turns to NOT_SERVING, no call is taken any
 // more, and those in flight get the drain timeout to end.
-func (s *service) drain(why error) {
-	s.logger.Info("stopping", "reason", why, "drain_timeout", s.config.DrainTimeout.String())
+func (s *service) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {

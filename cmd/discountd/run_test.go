@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -213,8 +214,9 @@ func TestDataDirectoryInUseIsRefused(t *testing.T) {
 	if !ok || inUse.Dir != c.DataDir || err.Error() != inUse.Error() {
 		t.Fatalf("%v, want an error that names %s, and no other", err, c.DataDir)
 	}
-	if want := "reason=" + strconv.Quote(inUse.Error()); !strings.Contains(stderr.String(), want) {
-		t.Errorf("the log does not say why it stops, %s:\n%s", want, stderr)
+	want := `msg="cannot start" error=` + strconv.Quote(inUse.Error())
+	if log := stderr.String(); strings.Count(log, want) != 1 || strings.Contains(log, "stopping") {
+		t.Errorf("the log does not say once why it cannot start, %s:\n%s", want, log)
 	}
 }
 
@@ -225,6 +227,109 @@ func TestAddressInUseIsRefused(t *testing.T) {
 	c.DataDir = t.TempDir()
 	if err := run(t.Context(), c, newOutput(), newOutput()); err == nil || !strings.Contains(err.Error(), c.Listen) {
 		t.Errorf("%v, want an error that names %s", err, c.Listen)
+	}
+}
+
+func TestAddressInUseLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := testConfig(t)
+	c.Listen = l.Addr().String()
+	if err := run(t.Context(), c, newOutput(), newOutput()); err == nil || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("%v, want an error that names --listen", err)
+	}
+	if entries, err := os.ReadDir(c.DataDir); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func TestDataDirectoryThatCannotBeIsNamedByItsFlag(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		c := testConfig(t)
+		c.DataDir = dir
+		if err := run(t.Context(), c, newOutput(), newOutput()); err == nil || !strings.Contains(err.Error(), "--data-dir") {
+			t.Errorf("%s: %v, want an error that names --data-dir", dir, err)
+		}
+	}
+}
+
+func TestRedisThatRefusesThePasswordEndsTheService(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Fresh(t, privateredis.Config{})
+	if err := redistest.Client(t, redis).ConfigSet(t.Context(), "requirepass", "right").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{"redis://:wr0ng@" + redis.Addr(), "redis://" + redis.Addr(), "redis://:right@" + redis.Addr() + "/99"} {
+		c := testConfig(t)
+		c.Redis = url
+		stderr := newOutput()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err := run(ctx, c, newOutput(), stderr)
+		cancel()
+		if !errors.Is(err, redisstore.ErrAccess) || !strings.Contains(err.Error(), "the password") {
+			t.Errorf("%s: %v", url, err)
+		}
+		if log := stderr.String(); strings.Contains(log, "level=WARN") || strings.Contains(log, "waiting") || strings.Contains(log, "wr0ng") {
+			t.Errorf("%s: the log has\n%s", url, log)
+		}
+	}
+}
+
+// The user of docs/operations.md may do what a service and an audit do.
+func TestDocumentedUserOfRedisIsEnough(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```text acl\n")
+	line, _, found := strings.Cut(block, "\n")
+	if !found {
+		t.Fatal("docs/operations.md has no user")
+	}
+	var setup []any
+	for word := range strings.FieldsSeq(line) {
+		setup = append(setup, word)
+	}
+	redis := redistest.Fresh(t, privateredis.Config{AppendFsync: "always", MaxMemory: "100mb"})
+	if err := redistest.Client(t, redis).Do(t.Context(), setup...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c := testConfig(t)
+	c.Redis = "redis://discountd:PASSWORD@" + redis.Addr()
+	s := launch(t, c)
+	s.awaitHealth(t, serving)
+	s.createCoupon(t, "c")
+	if err := s.redeem(t.Context(), "c", "r-1"); err != nil {
+		t.Error(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if err := audit(t.Context(), c, &stdout, &stderr); err != nil {
+		t.Errorf("audit: %v\n%s%s", err, &stdout, &stderr)
+	}
+	if log := s.stderr.String(); strings.Contains(log, "level=WARN") {
+		t.Errorf("the log warns:\n%s", log)
+	}
+}
+
+func TestRedisWithoutTLSIsNamedWithItsScheme(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Fresh(t, privateredis.Config{})
+	c := testConfig(t)
+	c.Redis = "rediss://:s3cret@" + redis.Addr()
+	s := launch(t, c)
+	s.stderr.await(t, "the store cannot be reached; waiting for it")
+	if log := s.stderr.String(); !strings.Contains(log, "rediss://"+redis.Addr()+"/0") || strings.Contains(log, "s3cret") {
+		t.Errorf("the log has\n%s", log)
 	}
 }
 
@@ -239,6 +344,9 @@ func TestWithoutRedisServerNothingIsKeptAndSaidSo(t *testing.T) {
 	}
 	if n := strings.Count(s.stdout.await(t, "request_id"), "NOTHING IS KEPT"); n != 1 {
 		t.Errorf("said %d times that nothing is kept, want once", n)
+	}
+	if n := strings.Count(s.stderr.String(), "level=WARN msg=\"nothing is kept"); n != 1 {
+		t.Errorf("logged %d times that nothing is kept, want once", n)
 	}
 }
 

@@ -65,7 +65,7 @@ func openBacking(ctx context.Context, c config, logger *slog.Logger) (*backing, 
 	}
 	return &backing{
 		client:      redis.NewClient(options),
-		description: fmt.Sprintf("Redis at %s, database %d", options.Addr, options.DB),
+		description: "Redis at " + withoutSecrets(options),
 		address:     fmt.Sprintf("%s/%d", options.Addr, options.DB),
 		stop:        func(context.Context) error { return nil },
 	}, nil
@@ -131,6 +131,18 @@ func redisOptions(text string) (*redis.Options, error) {
 		return nil, fmt.Errorf("not a Redis URL: %w", err)
 	}
 	return withPolicy(options), nil
+}
+
+// withoutSecrets returns the URL of a Redis, but for the user and the password.
+func withoutSecrets(o *redis.Options) string {
+	switch {
+	case o.Network == "unix":
+		return fmt.Sprintf("unix://%s?db=%d", o.Addr, o.DB)
+	case o.TLSConfig != nil:
+		return fmt.Sprintf("rediss://%s/%d", o.Addr, o.DB)
+	default:
+		return fmt.Sprintf("redis://%s/%d", o.Addr, o.DB)
+	}
 }
 
 // withPolicy sets what the correctness of this service rests on, and what the URL

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -40,15 +39,15 @@ const (
 func (t *tuning) check() error {
 	switch {
 	case t.MaxWaiting <= 0:
-		return errors.New("--max-waiting: must be positive")
+		return wrong("max-waiting", "must be positive")
 	case t.RulesCacheMiB < 0 || t.RulesCacheMiB > maxMiB:
-		return errors.New("--rules-cache-mib: must be from 0 to 1073741824")
+		return wrong("rules-cache-mib", "must be from 0 to 1073741824")
 	case t.StreamWorkers > maxStreamWorkers:
-		return errors.New("--stream-workers: must be from 0 to 65536")
+		return wrong("stream-workers", "must be from 0 to 65536")
 	case t.GCPercent < 0:
-		return errors.New("--gc-percent: must not be negative")
+		return wrong("gc-percent", "must not be negative")
 	case t.MemoryMiB < 0 || t.MemoryMiB > maxMiB:
-		return errors.New("--memory-mib: must be from 0 to 1073741824")
+		return wrong("memory-mib", "must be from 0 to 1073741824")
 	}
 	return nil
 }

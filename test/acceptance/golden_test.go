@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	discountv1 "github.com/discountd/discountd/gen/discount/v1"
+	"github.com/discountd/discountd/internal/privateredis"
 	"github.com/discountd/discountd/internal/redistest"
 	"github.com/discountd/discountd/internal/requests"
 	"github.com/discountd/discountd/test/internal/harness"
@@ -302,6 +303,25 @@ var provocations = map[string]func(*testing.T, *service) provoked{
 		link.Refuse()
 		link.Drop()
 		return told(s.redeemed(t, purchase(applying(c), paying(1_000, "EUR"))))
+	},
+	"server_stopping": func(t *testing.T, _ *service) provoked {
+		p := harness.StartProcesses(t, 1, redistest.Fresh(t, privateredis.Config{}).URL())[0]
+		s := &service{Service: p.Service}
+		stream, err := s.RedeemStream(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := purchase(applying(s.fall(t)), paying(1_000, "EUR"))
+		command := &discountv1.RedeemStreamRequest{Command: &discountv1.RedeemStreamRequest_Redeem{Redeem: r}}
+		if err := stream.Send(command); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := stream.Recv(); err != nil || a.GetRedemption() == nil {
+			t.Fatal(a, err)
+		}
+		p.Stop()
+		_, err = stream.Recv()
+		return told(err)
 	},
 	"outcome_unknown": func(t *testing.T, _ *service) provoked {
 		s, link := throughLink(t)

@@ -1193,7 +1193,8 @@ func (x *DeletePromotionCodeResponse) GetPromotionCode() *PromotionCode {
 type ListPromotionCodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `coupons/{coupon}`, or `coupons/-` for any coupon. The latter needs `code`
-	// or `customer_id`.
+	// or `customer_id`. There is no list by `customer_email`; ListRedemptions has what
+	// was redeemed with an address.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// The most promotion codes to return: 1 to 1,000. 0 means 50.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

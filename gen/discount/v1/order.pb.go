@@ -28,7 +28,8 @@ const (
 // id and an e-mail is a guest.
 type Customer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The caller's own identifier: 1 to 255 characters, no control characters.
+	// The caller's own identifier: up to 255 characters, no control characters. Empty
+	// is none.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The e-mail address, matched without regard to case. Input only: it is
 	// stored as a keyed hash and never returned.
@@ -92,7 +93,8 @@ func (x *Customer) GetHasPriorTransactions() bool {
 }
 
 // Order is what the discount is computed on. Amounts are before discounts and
-// in the minor unit of `currency_code`.
+// in the minor unit of `currency_code`. Any request is 256 KiB at most, which bounds
+// what 200 lines can say of themselves; a larger one is RESOURCE_EXHAUSTED.
 type Order struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller's own identifier: up to 255 characters, no control characters.

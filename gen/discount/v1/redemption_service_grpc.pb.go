@@ -90,6 +90,12 @@ type RedemptionServiceClient interface {
 	// when a stream ends, the outcome is not known: send it again, on any stream, with
 	// the same `request_id`. The service takes in as many messages as it answers and
 	// holds back the rest, so a caller that sends must receive at the same time.
+	//
+	// A server that stops answers what it has taken in and ends the stream as
+	// UNAVAILABLE with the reason SERVER_STOPPING: go on with another one. A message of
+	// more than 256 KiB ends the stream as RESOURCE_EXHAUSTED, as every request of that
+	// size ends its call. Connections are closed after half an hour, and streams that
+	// have not ended half a minute later break off.
 	RedeemStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RedeemStreamRequest, RedeemStreamResponse], error)
 	// GetRedemption returns a redemption.
 	GetRedemption(ctx context.Context, in *GetRedemptionRequest, opts ...grpc.CallOption) (*GetRedemptionResponse, error)
@@ -289,6 +295,12 @@ type RedemptionServiceServer interface {
 	// when a stream ends, the outcome is not known: send it again, on any stream, with
 	// the same `request_id`. The service takes in as many messages as it answers and
 	// holds back the rest, so a caller that sends must receive at the same time.
+	//
+	// A server that stops answers what it has taken in and ends the stream as
+	// UNAVAILABLE with the reason SERVER_STOPPING: go on with another one. A message of
+	// more than 256 KiB ends the stream as RESOURCE_EXHAUSTED, as every request of that
+	// size ends its call. Connections are closed after half an hour, and streams that
+	// have not ended half a minute later break off.
 	RedeemStream(grpc.BidiStreamingServer[RedeemStreamRequest, RedeemStreamResponse]) error
 	// GetRedemption returns a redemption.
 	GetRedemption(context.Context, *GetRedemptionRequest) (*GetRedemptionResponse, error)
