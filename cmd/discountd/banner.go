@@ -31,10 +31,11 @@ var tryCalls = [...]struct{ method, request string }{
 	},
 }
 
-// ifTerminal returns w if people read it. Who collects the output of a service wants
-// records, and those are in the log.
-func ifTerminal(w io.Writer) io.Writer {
-	if isTerminal(w) {
+// forPeople returns where to tell people how to try the service: w, unless a Redis was
+// given and w is no terminal. Then the service is operated by somebody who collects its
+// output and wants records, which are in the log.
+func (c *config) forPeople(w io.Writer) io.Writer {
+	if c.Redis == redisAuto || isTerminal(w) {
 		return w
 	}
 	return io.Discard

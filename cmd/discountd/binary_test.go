@@ -322,8 +322,20 @@ func TestProgramWithoutRedisServerServesFromMemory(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	if stdout.String() != "" {
-		t.Errorf("standard output, which is no terminal, has %q", stdout)
+	if !strings.Contains(stdout.String(), "To try it") {
+		t.Errorf("it does not say how to try it: %q", stdout)
+	}
+}
+
+// Who operates the service on a Redis of their own and collects its output gets records
+// and nothing else.
+func TestServiceOnAGivenRedisPrintsNothingWhereThereIsNoTerminal(t *testing.T) {
+	t.Parallel()
+	b := execute(t, t.TempDir(), "--redis="+redistest.Fresh(t, privateredis.Config{}).URL())
+	b.awaitHealth(t, serving)
+	b.signal(t, syscall.SIGTERM)
+	if err := b.await(t); err != nil || b.stdout.String() != "" {
+		t.Errorf("ended with %v, and on standard output %q", err, b.stdout)
 	}
 }
 

@@ -33,5 +33,5 @@ func start() error {
 		return audit(ctx, c, os.Stdout, os.Stderr)
 	}
 	c.tuneCollector()
-	return run(ctx, c, ifTerminal(os.Stdout), os.Stderr)
+	return run(ctx, c, c.forPeople(os.Stdout), os.Stderr)
 }
