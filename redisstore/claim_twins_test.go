@@ -26,6 +26,10 @@ func TestP5CodeIsNotThatOfAGiftCardAndOfAPromotionCode(t *testing.T) {
 	t.Run("two clients and a mishap", func(t *testing.T) {
 		x.run(t, sample(random, x.ofTwins(1), longForm(20, every)))
 	})
+	t.Run("a creation, an issue and a redemption", func(t *testing.T) {
+		g := twinSettings[0]
+		x.run(t, []scenario{g.scenario(x.settleTwins(g), 0, x.calls.create('1', couponY, "", ""), x.calls.issue('2', ""), x.calls.redeem('3'))})
+	})
 	t.Run("three clients", func(t *testing.T) {
 		x.run(t, sample(random, x.ofThreeTwins(), longForm(10, 500)))
 	})
