@@ -59,6 +59,9 @@ type DeleteCoupon struct {
 type CreatePromotionCode struct {
 	RequestID     string
 	PromotionCode PromotionCode
+	// AsCard is what a gift card with the same code is found by: no gift card may hold
+	// it. It is empty for a code that is yet to be generated.
+	AsCard CodeHash `json:"-"`
 }
 
 // UpdatePromotionCode sets the fields named in Set, each to the value beside it;
@@ -91,6 +94,9 @@ type (
 	ActivatePromotionCode struct {
 		RequestID string
 		Name      PromotionCodeName
+		// AsCard is as in CreatePromotionCode. It is empty for a gift card: what its code
+		// is in full is known to nobody but who has it.
+		AsCard CodeHash `json:"-"`
 	}
 	DeactivatePromotionCode struct {
 		RequestID string

@@ -58,7 +58,14 @@ type BalanceTransaction struct {
 type IssueGiftCard struct {
 	RequestID     string
 	PromotionCode PromotionCode
+	// Given is the code that the caller gave, in full. No other promotion code may hold
+	// it. It is not stored. It is zero for one that was generated.
+	Given Code `json:"-"`
 }
+
+// Twin returns the form by which a promotion code that is no gift card would hold the
+// same code, or nothing.
+func (cmd *IssueGiftCard) Twin() string { return cmd.Given.Form() }
 
 // GetGiftCard reads a gift card: by its name or, when that is empty, by its code.
 // Only a card that holds its code is found by it; of several, each bound to another

@@ -36,6 +36,15 @@ const cardMark = "~"
 // Form returns the normal form of a gift card's code.
 func (h CodeHash) Form() string { return cardMark + string(h) }
 
+// Twin returns the form by which a gift card would hold the code that h is the hash
+// of, or nothing for no hash.
+func (h CodeHash) Twin() string {
+	if h == "" {
+		return ""
+	}
+	return h.Form()
+}
+
 // HashCode returns the keyed hash of a code.
 func (h Hasher) HashCode(c Code) CodeHash { return CodeHash(h.sum("code\x00", c.form)) }
 

@@ -20,7 +20,7 @@ func (g *GiftCard) issued() int64 {
 }
 
 func (cmd IssueGiftCard) step(s State, now time.Time, ids IDs) (State, Result) {
-	next, r := s.createPromotionCode(cmd.PromotionCode, cmd.RequestID, cmd, now, ids)
+	next, r := s.createPromotionCode(cmd.PromotionCode, cmd.Twin(), cmd.RequestID, cmd, now, ids)
 	view, ok := r.Value.(PromotionCodeView)
 	if !ok {
 		return next, r

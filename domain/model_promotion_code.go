@@ -13,11 +13,12 @@ import (
 const MaxBoundCodes = 10_000
 
 func (cmd CreatePromotionCode) step(s State, now time.Time, ids IDs) (State, Result) {
-	return s.createPromotionCode(cmd.PromotionCode, cmd.RequestID, cmd, now, ids)
+	return s.createPromotionCode(cmd.PromotionCode, cmd.AsCard.Twin(), cmd.RequestID, cmd, now, ids)
 }
 
 // createPromotionCode is what making a promotion code of either kind has in common.
-func (s State) createPromotionCode(p PromotionCode, requestID string, cmd Command, now time.Time, ids IDs) (State, Result) {
+// twin is the form by which the other kind would hold its code.
+func (s State) createPromotionCode(p PromotionCode, twin, requestID string, cmd Command, now time.Time, ids IDs) (State, Result) {
 	c := s.coupon(p.Name.Coupon)
 	if c == nil {
 		return s, fails(notFound(CouponResource, p.Name.Coupon))
@@ -46,7 +47,7 @@ func (s State) createPromotionCode(p PromotionCode, requestID string, cmd Comman
 	if c.promotionCode(p.Name.ID) != nil {
 		return s, fails(&AlreadyExistsError{Type: PromotionCodeResource, Name: p.Name.String()})
 	}
-	next, err := s.activate(PromotionCodeSnapshot{PromotionCode: p, BalanceMinor: p.Card.issued()}, now)
+	next, err := s.activate(PromotionCodeSnapshot{PromotionCode: p, BalanceMinor: p.Card.issued()}, twin, now)
 	if err != nil {
 		return s, fails(err)
 	}
@@ -69,7 +70,7 @@ func (cmd ActivatePromotionCode) step(s State, now time.Time, _ IDs) (State, Res
 			case p.State == PromotionActive:
 				return s, nil
 			}
-			return s.activate(p, now)
+			return s.activate(p, cmd.AsCard.Twin(), now)
 		})
 }
 
@@ -155,12 +156,13 @@ func (p PromotionCodeSnapshot) in(state PromotionState) PromotionCodeSnapshot {
 
 // activate makes p, which is not ACTIVE, the holder of its code. A conflicting
 // promotion code that can still be redeemed is in the way; the others lose the
-// code for good, all of them or none.
-func (s State) activate(p PromotionCodeSnapshot, now time.Time) (State, error) {
+// code for good, all of them or none. So it is with whatever holds the twin of its
+// code, for anyone.
+func (s State) activate(p PromotionCodeSnapshot, twin string, now time.Time) (State, error) {
 	next := s
 	for _, c := range s.coupons {
 		for _, q := range c.codes {
-			if q.State != PromotionActive || !q.conflictsWith(&p.PromotionCode) {
+			if q.State != PromotionActive || !q.conflictsWith(&p.PromotionCode) && (twin == "" || q.Code.Form() != twin) {
 				continue
 			}
 			if len(q.Fit(&c.CouponSnapshot, now)) == 0 {

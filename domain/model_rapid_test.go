@@ -149,7 +149,7 @@ func (d *draw) command() Command {
 		"delete coupon": func() Command {
 			return DeleteCoupon{d.request(), oneOf[CouponID](d, "coupon to delete", "new", "new", "new", "new", "b", "a"), d.version()}
 		},
-		"create code": func() Command { return CreatePromotionCode{d.request(), d.promotionCode()} },
+		"create code": func() Command { return CreatePromotionCode{RequestID: d.request(), PromotionCode: d.promotionCode()} },
 		"update code": func() Command {
 			return UpdatePromotionCode{
 				RequestID: d.request(), Name: d.name(), Version: d.version(),
@@ -157,7 +157,7 @@ func (d *draw) command() Command {
 				MaxRedemptions: oneOf(d, "new limit", nil, new(int64(9)), new(int64(9)), new(int64(1)), new(int64(2))),
 			}
 		},
-		"activate":   func() Command { return ActivatePromotionCode{d.request(), d.name()} },
+		"activate":   func() Command { return ActivatePromotionCode{RequestID: d.request(), Name: d.name()} },
 		"deactivate": func() Command { return DeactivatePromotionCode{d.request(), d.name()} },
 		"delete":     func() Command { return DeletePromotionCode{d.request(), d.name()} },
 		"redeem": func() Command {

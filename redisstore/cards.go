@@ -24,7 +24,7 @@ func cardBalance(p *domain.PromotionCode) string {
 
 // IssueGiftCard stores a gift card and claims its code for it.
 func (s *Store) IssueGiftCard(ctx context.Context, cmd domain.IssueGiftCard) (domain.GiftCardView, error) {
-	view, err := s.createPromotionCode(ctx, cmd.PromotionCode, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
+	view, err := s.createPromotionCode(ctx, cmd.PromotionCode, cmd.Twin(), commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
 	return ofCard(view, err)
 }
 
@@ -253,10 +253,12 @@ func parseTransaction(position int64, text string) (domain.BalanceTransaction, e
 }
 
 // lookUp is resolve for a code that may be that of a gift card: one is meant unless
-// another promotion code holds the code.
-func (s *Store) lookUp(ctx context.Context, code domain.Code, card domain.CodeHash, who []domain.Identity) (resolution, error) {
+// another promotion code holds the code. A claim with the token dead was found to lead
+// to nothing.
+func (s *Store) lookUp(ctx context.Context, code domain.Code, card domain.CodeHash, who []domain.Identity, dead string) (resolution, error) {
 	res, err := s.resolve(ctx, code.Form(), who)
-	if err != nil || card == "" || res.token != "" {
+	res.twin = card.Twin()
+	if err != nil || card == "" || res.token != "" && res.token != dead {
 		return res, err
 	}
 	held, err := s.resolve(ctx, card.Form(), who)
@@ -264,6 +266,7 @@ func (s *Store) lookUp(ctx context.Context, code domain.Code, card domain.CodeHa
 		return resolution{}, err
 	}
 	if held.token != "" || res.reason == domain.CodeNotFound {
+		held.twin = code.Form()
 		held.former = append(held.former, res.former...)
 		return held, nil
 	}

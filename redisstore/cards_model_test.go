@@ -44,6 +44,8 @@ func TestGiftCardsAndCreditDoWhatTheModelDoes(t *testing.T) {
 var mustMeetOfCards = []string{
 	"domain.IssueGiftCard ok",
 	"domain.IssueGiftCard *domain.AlreadyExistsError",
+	"domain.CreatePromotionCode ok",
+	"domain.CreatePromotionCode *domain.AlreadyExistsError",
 	"domain.RedeemRequest ok",
 	"domain.RedeemRequest *domain.RefusedError",
 	"domain.ReserveRequest ok",
@@ -63,6 +65,7 @@ var mustMeetOfCards = []string{
 func cardRun(rt *rapid.T, e *env, met map[string]int) {
 	w := &twins{draw: &draw{T: rt}, env: e, stores: []*Store{e.Store, e.server()}, met: met, versions: map[domain.PromotionCodeName][2]int64{}}
 	w.step(domain.CreateCoupon{Coupon: program("gifts", oneOf(w.draw, "remainder", true, false))})
+	w.step(domain.CreateCoupon{Coupon: percentOff("plan")})
 	for i := range rapid.IntRange(20, 40).Draw(rt, "commands") {
 		e.clock.Advance(oneOf(w.draw, "later", 0, 0, time.Millisecond, time.Minute))
 		w.step(w.cardCommand())
@@ -89,6 +92,9 @@ func (w *twins) step(c domain.Command) {
 		if !slices.Contains(w.names, card.Name) {
 			w.names = append(w.names, card.Name)
 		}
+	}
+	if p, ok := got.Value.(domain.PromotionCodeView); ok && p.Card == nil {
+		w.ordinaries = append(w.ordinaries, p.Name)
 	}
 	next, want := w.model.Step(w.env.clock.Now(), ids, c)
 	if err := w.model.CheckSuccessor(next); err != nil {
@@ -204,7 +210,7 @@ func (d *draw) card() domain.PromotionCodeName {
 
 func (d *draw) issue() domain.IssueGiftCard {
 	code := parsedCode(d.cardCode())
-	cmd := domain.IssueGiftCard{RequestID: d.cardRequest(), PromotionCode: giftCard("gifts", code.String(), oneOf[int64](d, "worth", 100, 5_000))}
+	cmd := domain.IssueGiftCard{RequestID: d.cardRequest(), PromotionCode: giftCard("gifts", code.String(), oneOf[int64](d, "worth", 100, 5_000)), Given: code}
 	cmd.PromotionCode.Card.RequestID = cmd.RequestID
 	cmd.PromotionCode.ExpiresAt = d.instant(oneOf(d, "end", 0, 0, 0, 20*time.Minute))
 	if who := d.onlyOne(); oneOf(d, "bound", false, true) {
@@ -221,11 +227,26 @@ func giftCard(program domain.CouponID, code string, worth int64) domain.Promotio
 	return p
 }
 
+// ordinary is a promotion code with a code that gift cards have, too.
+func (d *draw) ordinary() domain.CreatePromotionCode {
+	code := d.cardCode()
+	p := promotionCode("plan", code)
+	p.ExpiresAt = d.instant(oneOf(d, "end", 0, 0, 20*time.Minute))
+	return domain.CreatePromotionCode{RequestID: d.cardRequest(), PromotionCode: p, AsCard: hashOf(code)}
+}
+
 func (d *draw) cardCommand() domain.Command {
-	switch oneOf(d, "command", "issue", "issue", "issue", "redeem", "redeem", "redeem", "redeem", "reserve", "reserve", "commit", "commit",
+	switch oneOf(d, "command", "ordinary", "ordinary off", "issue", "issue", "issue", "redeem", "redeem", "redeem", "redeem", "reserve", "reserve", "commit", "commit",
 		"release", "void", "void", "adjust", "transfer", "transfer", "disable", "enable", "credit", "apply", "apply", "again", "validate", "by code") {
 	case "issue":
 		return d.issue()
+	case "ordinary":
+		return d.ordinary()
+	case "ordinary off":
+		if len(d.ordinaries) > 0 {
+			return domain.DeletePromotionCode{Name: rapid.SampledFrom(d.ordinaries).Draw(d.T, "ordinary")}
+		}
+		return d.ordinary()
 	case "redeem":
 		return d.payment()
 	case "reserve":

@@ -4,6 +4,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -39,6 +40,10 @@ type claimant struct {
 	promotion domain.PromotionCode
 	token     string
 	request   commandRequest
+	// twin is the form by which the same code would be held in the other space: gift
+	// cards are claimed by the keyed hash of their codes, other promotion codes by the
+	// codes themselves. Empty where it is not known.
+	twin string
 	// created tells a new promotion code, of which a refusal leaves nothing, from
 	// an old one, which a refusal leaves INACTIVE.
 	created bool
@@ -92,6 +97,7 @@ type verdict int
 const (
 	claimed   verdict = iota // the bucket names the claimant
 	conflict                 // another one holds the code
+	twinHeld                 // another one holds its twin
 	activated                // the claimant is ACTIVE by another attempt
 	lost                     // a race was lost
 )
@@ -113,32 +119,48 @@ func (s *Store) claim(ctx context.Context, who claimant) (domain.PromotionCodeVi
 	case activated:
 		return s.PromotionCode(ctx, who.promotion.Name)
 	case conflict:
-		return s.giveUp(ctx, who, who.heldBy(holder))
+		return s.giveUp(ctx, who, who.heldBy(holder.name))
+	case twinHeld:
+		refusal := who.heldBy(holder.name)
+		view, err := s.giveUp(ctx, who, refusal)
+		if errors.Is(err, refusal) {
+			err = s.refuseForTwin(ctx, who, holder)
+		}
+		return view, err
 	default:
 		return domain.PromotionCodeView{}, domain.ErrAborted
 	}
 }
 
-// takeClaim is step 2. It reads the claim at most twice.
-func (s *Store) takeClaim(ctx context.Context, who claimant) (verdict, domain.PromotionCodeName, error) {
+// takeClaim is step 2. It reads the claim at most twice. Who holds the twin of the
+// code is asked before anything is finished or displaced, and again when the claim is
+// taken: of two that claim a code and its twin at once, at least one meets the other.
+func (s *Store) takeClaim(ctx context.Context, who claimant) (verdict, owner, error) {
 	for range 2 {
 		entries, err := s.readClaim(ctx, &who.promotion)
 		if err != nil {
-			return lost, domain.PromotionCodeName{}, err
+			return lost, owner{}, err
+		}
+		if twin, err := s.clearTwin(ctx, who.twin); err != nil || twin.name.ID != "" {
+			return twinHeld, twin, err
 		}
 		result, holder, err := s.clear(ctx, who, entries)
 		if err != nil || result != claimed {
-			return result, holder, err
+			return result, owner{name: holder}, err
 		}
 		ok, err := s.compareAndClaim(ctx, who, entries)
 		if err != nil {
-			return lost, domain.PromotionCodeName{}, err
+			return lost, owner{}, err
 		}
 		if ok {
-			return claimed, domain.PromotionCodeName{}, nil
+			twin, err := s.clearTwin(ctx, who.twin)
+			if err != nil || twin.name.ID != "" {
+				return twinHeld, twin, err
+			}
+			return claimed, owner{}, nil
 		}
 	}
-	return lost, domain.PromotionCodeName{}, nil
+	return lost, owner{}, nil
 }
 
 // clear asks every holder of a conflicting claim whether it stands behind it. If
@@ -183,6 +205,97 @@ func (s *Store) askHolders(ctx context.Context, who claimant, entries []entry, m
 	return claimed, self, nil
 }
 
+// A gift card and another promotion code with the same code are claimed under forms
+// that do not conflict: each is the other's twin. Of each only who was told the code
+// knows the twin, so they are kept apart from outside: whoever makes one ACTIVE that is
+// PENDING looks for its twin after it was claimed. Of two that are claimed at once, the
+// one that is claimed last then meets the other, which is PENDING or ACTIVE with the
+// token of its claim from the claim on, until it can never be redeemed again.
+
+// refuseForTwin returns the refusal of one who holds nothing, for the sake of who
+// stands behind a claim to the twin of its code. If that is PENDING it is finished,
+// since who is refused is to find it ACTIVE; unless its own twin is held as well, for
+// which it would be given up by itself: then it is given up here.
+func (s *Store) refuseForTwin(ctx context.Context, who claimant, twin owner) error {
+	other, err := s.clearTwin(ctx, who.promotion.Code.Form())
+	if err != nil {
+		return err
+	}
+	if other.name.ID == "" {
+		outcome, err := s.activateOwner(ctx, twin, commandRequest{})
+		if err == nil && outcome != outcomeOK {
+			err = domain.ErrAborted
+		}
+		return cmp.Or(err, who.heldBy(twin.name))
+	}
+	gone, err := s.writeRetired(ctx, retirement{
+		name: twin.name, read: domain.PromotionPending, readToken: twin.token, to: domain.PromotionInactive,
+	})
+	if err != nil || gone {
+		return cmp.Or(err, domain.ErrAborted)
+	}
+	still, err := s.standing(ctx, []entry{{owner: twin}})
+	if err == nil && still.name.ID == "" {
+		err = domain.ErrAborted
+	}
+	return cmp.Or(err, who.heldBy(twin.name))
+}
+
+// lookForTwin returns who stands behind a claim to a form, for whomever it is, or
+// nobody. It changes nothing.
+func (s *Store) lookForTwin(ctx context.Context, form string) (owner, error) {
+	claims, err := s.claimsTo(ctx, form)
+	if err != nil {
+		return owner{}, err
+	}
+	return s.standing(ctx, claims)
+}
+
+// clearTwin is lookForTwin for who is about to hold the twin. Those that can never be
+// redeemed again give way, and claims that nobody stands behind are given back: they
+// would lead to nothing whoever types the code.
+func (s *Store) clearTwin(ctx context.Context, form string) (owner, error) {
+	claims, err := s.claimsTo(ctx, form)
+	if err != nil {
+		return owner{}, err
+	}
+	if len(claims) > 1 { // a refusal takes nothing from anyone
+		if holder, err := s.standing(ctx, claims); err != nil || holder.name.ID != "" {
+			return holder, err
+		}
+	}
+	for _, e := range claims {
+		outcome, err := s.probe(ctx, e.owner, "evict")
+		if err != nil || outcome == "held" {
+			return e.owner, err
+		}
+		if err := s.releaseClaim(ctx, form, strings.TrimPrefix(e.field[len(form):], " "), e.owner); err != nil {
+			return owner{}, err
+		}
+	}
+	return owner{}, nil
+}
+
+// standing returns the first owner of some claims that stands behind its own.
+func (s *Store) standing(ctx context.Context, claims []entry) (owner, error) {
+	for _, e := range claims {
+		r, err := s.ask(ctx, promotionProbe, s.probeKeys(e.owner.name), e.owner.name.ID.Suffix(), e.owner.token, millis(s.now()), "look")
+		if err != nil || r.outcome == "held" {
+			return e.owner, err
+		}
+	}
+	return owner{}, nil
+}
+
+// claimsTo returns the claims to a form, whomever they are for; no form has none.
+func (s *Store) claimsTo(ctx context.Context, form string) ([]entry, error) {
+	if form == "" {
+		return nil, nil
+	}
+	entries, err := s.readForm(ctx, form, "")
+	return slices.DeleteFunc(entries, func(e entry) bool { return e.owner.name.ID == "" }), err
+}
+
 // probeSelf asks whether an older claim of the claimant's own is alive.
 func (s *Store) probeSelf(ctx context.Context, o owner) (verdict, error) {
 	outcome, err := s.probe(ctx, o, "own")
@@ -209,6 +322,12 @@ func (s *Store) giveUp(ctx context.Context, who claimant, refusal error) (domain
 	if err != nil {
 		return domain.PromotionCodeView{}, err
 	}
+	if ok && who.twin != "" {
+		// The claim may have been taken, and would be met before that of the twin.
+		if err := s.release(ctx, &who.promotion, who.token); err != nil {
+			return domain.PromotionCodeView{}, begun(err)
+		}
+	}
 	if ok {
 		return domain.PromotionCodeView{}, refusal
 	}
@@ -230,7 +349,12 @@ func (s *Store) pend(ctx context.Context, name domain.PromotionCodeName, readTok
 }
 
 func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry, error) {
-	r, err := s.ask(ctx, claimRead, []string{s.keys.claims(p.Code.Form())}, p.Code.Form(), string(p.Scope()))
+	return s.readForm(ctx, p.Code.Form(), p.Scope())
+}
+
+// readForm returns the claims that one to a form for a scope would conflict with.
+func (s *Store) readForm(ctx context.Context, form string, scope domain.Identity) ([]entry, error) {
+	r, err := s.ask(ctx, claimRead, []string{s.keys.claims(form)}, form, string(scope))
 	if err != nil {
 		return nil, err
 	}
@@ -242,10 +366,12 @@ func (s *Store) readClaim(ctx context.Context, p *domain.PromotionCode) ([]entry
 }
 
 func (s *Store) probe(ctx context.Context, o owner, mode string) (string, error) {
-	r, err := s.run(ctx, promotionProbe,
-		[]string{s.keys.head(o.name.Coupon), s.keys.promotions(o.name.Coupon, o.name.ID.Bucket())},
-		o.name.ID.Suffix(), o.token, millis(s.now()), mode)
+	r, err := s.run(ctx, promotionProbe, s.probeKeys(o.name), o.name.ID.Suffix(), o.token, millis(s.now()), mode)
 	return r.outcome, err
+}
+
+func (s *Store) probeKeys(n domain.PromotionCodeName) []string {
+	return []string{s.keys.head(n.Coupon), s.keys.promotions(n.Coupon, n.ID.Bucket())}
 }
 
 func (s *Store) compareAndClaim(ctx context.Context, who claimant, read []entry) (bool, error) {
@@ -334,7 +460,10 @@ func (s *Store) writeRetired(ctx context.Context, r retirement) (bool, error) {
 
 // release gives a code back that was held with a token.
 func (s *Store) release(ctx context.Context, p *domain.PromotionCode, token string) error {
-	form := p.Code.Form()
-	_, err := s.run(ctx, claimRelease, []string{s.keys.claims(form)}, form, string(p.Scope()), owner{p.Name, token}.String())
+	return s.releaseClaim(ctx, p.Code.Form(), string(p.Scope()), owner{p.Name, token})
+}
+
+func (s *Store) releaseClaim(ctx context.Context, form, scope string, o owner) error {
+	_, err := s.run(ctx, claimRelease, []string{s.keys.claims(form)}, form, scope, o.String())
 	return err
 }

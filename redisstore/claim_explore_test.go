@@ -335,11 +335,23 @@ func (x *explorer) retryAlone(m moment, i int32, c int) {
 // takeAlone has somebody new ask for the code.
 func (x *explorer) takeAlone(m moment, i int32) {
 	x.makeAlone(m, i, x.calls.create(actorLone, couponZ, "", ""), m.clock)
+	if x.calls.twin != "" {
+		x.makeAlone(m, i, x.calls.issue(actorLone, ""), m.clock)
+	}
 	for _, code := range x.worlds.values[m.world].codes {
 		if code.state == byte(domain.PromotionPending) {
-			x.makeAlone(m, i, x.calls.about(activates, actorLone, code.name), m.clock)
+			x.makeAlone(m, i, x.calls.about(endOf(code), actorLone, code.name), m.clock)
 		}
 	}
+}
+
+// endOf is how a PENDING promotion code is brought to an end by its name. What twin a
+// gift card has is then not known: it is given up.
+func endOf(code simCode) kind {
+	if code.p.Card != nil {
+		return deactivates
+	}
+	return activates
 }
 
 func (x *explorer) makeAlone(m moment, i int32, c *clientCall, clock int8) {

@@ -27,6 +27,12 @@ func (w *world) violation() string {
 }
 
 func inConflict(a, b *domain.PromotionCodeSnapshot) bool {
+	if a.Card == nil && b.Card != nil {
+		return hashOf(a.Code.String()).Form() == b.Code.Form()
+	}
+	if a.Card != nil && b.Card == nil {
+		return inConflict(b, a)
+	}
 	return a.Code.Form() == b.Code.Form() && (a.Scope() == b.Scope() || a.Scope() == "" || b.Scope() == "")
 }
 

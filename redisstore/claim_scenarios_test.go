@@ -35,7 +35,11 @@ func firstIDOf(actor byte) domain.PromotionCodeID {
 }
 
 // callBook makes calls, each once, so that scenarios share what is known of them.
-type callBook struct{ made map[string]*clientCall }
+type callBook struct {
+	made map[string]*clientCall
+	// twin is what a gift card with the code is found by, where there may be any.
+	twin domain.CodeHash
+}
 
 func (cs *callBook) get(label string, actor byte, make func(*clientCall)) *clientCall {
 	key := fmt.Sprintf("%s by %c", label, actor)
@@ -73,7 +77,7 @@ func (cs *callBook) create(actor byte, coupon domain.CouponID, scope, trait stri
 		request := fmt.Sprintf("create-%c", actor)
 		c.kind = creates
 		c.run = func(ctx context.Context, s *Store) (any, error) {
-			return s.CreatePromotionCode(ctx, domain.CreatePromotionCode{RequestID: request, PromotionCode: p})
+			return s.CreatePromotionCode(ctx, domain.CreatePromotionCode{RequestID: request, PromotionCode: p, AsCard: cs.twin})
 		}
 	})
 }
@@ -88,7 +92,7 @@ func (cs *callBook) about(k kind, actor byte, name domain.PromotionCodeName) *cl
 		c.run = func(ctx context.Context, s *Store) (any, error) {
 			switch k {
 			case activates:
-				return s.ActivatePromotionCode(ctx, domain.ActivatePromotionCode{RequestID: request, Name: name})
+				return s.ActivatePromotionCode(ctx, domain.ActivatePromotionCode{RequestID: request, Name: name, AsCard: cs.twin})
 			case deactivates:
 				return s.DeactivatePromotionCode(ctx, domain.DeactivatePromotionCode{RequestID: request, Name: name})
 			default:
@@ -101,7 +105,7 @@ func (cs *callBook) about(k kind, actor byte, name domain.PromotionCodeName) *cl
 func (cs *callBook) redeem(actor byte) *clientCall {
 	return cs.get("redeem", actor, func(c *clientCall) {
 		r := domain.RedeemRequest{RequestID: fmt.Sprintf("redeem-%c", actor)}
-		r.Source.Code, r.Customer.ID = simCode1, "a"
+		r.Source.Code, r.Source.Hash, r.Customer.ID = simCode1, cs.twin, "a"
 		c.kind = other
 		c.run = func(ctx context.Context, s *Store) (any, error) { return s.Redeem(ctx, &r) }
 	})

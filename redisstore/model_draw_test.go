@@ -19,7 +19,8 @@ type draw struct {
 	coupons     []domain.CouponID
 	names       []domain.PromotionCodeName
 	redemptions []domain.RedemptionName
-	issued      []domain.Command // with a request id
+	issued      []domain.Command           // with a request id
+	ordinaries  []domain.PromotionCodeName // promotion codes beside gift cards
 }
 
 func oneOf[T any](d *draw, label string, values ...T) T {

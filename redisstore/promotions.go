@@ -34,11 +34,12 @@ const codesPerBucket = 64
 
 // CreatePromotionCode stores a promotion code and claims its code for it.
 func (s *Store) CreatePromotionCode(ctx context.Context, cmd domain.CreatePromotionCode) (domain.PromotionCodeView, error) {
-	return s.createPromotionCode(ctx, cmd.PromotionCode, commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
+	return s.createPromotionCode(ctx, cmd.PromotionCode, cmd.AsCard.Twin(), commandRequest{cmd.RequestID, domain.Fingerprint(cmd)})
 }
 
-// createPromotionCode makes a promotion code of either kind.
-func (s *Store) createPromotionCode(ctx context.Context, wanted domain.PromotionCode, req commandRequest) (domain.PromotionCodeView, error) {
+// createPromotionCode makes a promotion code of either kind. twin is the form by which
+// the other kind would hold its code.
+func (s *Store) createPromotionCode(ctx context.Context, wanted domain.PromotionCode, twin string, req commandRequest) (domain.PromotionCodeView, error) {
 	coupon := wanted.Name.Coupon
 	for range attempts {
 		p, token, err := s.storePending(ctx, wanted, req)
@@ -46,13 +47,13 @@ func (s *Store) createPromotionCode(ctx context.Context, wanted domain.Promotion
 		switch {
 		case errors.As(err, &done):
 			name := domain.PromotionCodeName{Coupon: coupon, ID: done.code}
-			return s.finish(ctx, name, req)
+			return s.finish(ctx, name, twin, req)
 		case errors.Is(err, domain.ErrAborted):
 			continue
 		case err != nil:
 			return domain.PromotionCodeView{}, err
 		}
-		view, err := s.claim(ctx, claimant{promotion: p, token: token, request: req, created: true})
+		view, err := s.claim(ctx, claimant{promotion: p, token: token, request: req, twin: twin, created: true})
 		var held *domain.AlreadyExistsError
 		if errors.As(err, &held) && wanted.Code.IsZero() {
 			continue // a generated code that exists already: generate another
@@ -142,7 +143,7 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		case len(against) > 0:
 			return domain.PromotionCodeView{}, &domain.RefusedError{Ineligibilities: against}
 		}
-		who := claimant{promotion: p.PromotionCode, token: st.token, request: req}
+		who := claimant{promotion: p.PromotionCode, token: st.token, request: req, twin: cmd.AsCard.Twin()}
 		switch p.State {
 		case domain.PromotionActive:
 			return s.activate(ctx, who)
@@ -173,33 +174,51 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 // refusal leaves its version as it was. It reports whether the record has changed
 // meanwhile. While it has not, and the other one is ACTIVE, both were so at once.
 func (s *Store) lookAhead(ctx context.Context, who claimant, req commandRequest) (moved bool, err error) {
-	entries, err := s.readClaim(ctx, &who.promotion)
-	if err != nil {
+	var refusal error
+	twin, err := s.lookForTwin(ctx, who.twin)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	result, holder, err := s.askHolders(ctx, who, entries, "probe")
-	if err != nil || result != conflict {
-		return false, err
+	case twin.name.ID != "":
+		refusal = s.refuseForTwin(ctx, who, twin)
+	default:
+		result, holder, err := s.heldByOther(ctx, who)
+		if err != nil || result != conflict {
+			return false, err
+		}
+		refusal = who.heldBy(holder)
 	}
 	st, done, err := s.readForCommand(ctx, who.promotion.Name, req)
 	switch {
+	case errors.Is(refusal, domain.ErrAborted):
+		return true, nil // what was in the way is gone
 	case err != nil:
 		return false, err
 	case done, st.PromotionCode.State != domain.PromotionInactive, st.token != who.token:
 		return true, nil
 	default:
-		return false, who.heldBy(holder)
+		return false, refusal
 	}
 }
 
+// heldByOther asks whether anybody stands behind a claim that one of the claimant's
+// would conflict with.
+func (s *Store) heldByOther(ctx context.Context, who claimant) (verdict, domain.PromotionCodeName, error) {
+	entries, err := s.readClaim(ctx, &who.promotion)
+	if err != nil {
+		return lost, domain.PromotionCodeName{}, err
+	}
+	return s.askHolders(ctx, who, entries, "probe")
+}
+
 // finish completes what a creation with this request has begun.
-func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, req commandRequest) (domain.PromotionCodeView, error) {
+func (s *Store) finish(ctx context.Context, name domain.PromotionCodeName, twin string, req commandRequest) (domain.PromotionCodeView, error) {
 	st, err := s.read(ctx, subject{coupon: name.Coupon, code: name.ID})
 	if err != nil {
 		return domain.PromotionCodeView{}, err
 	}
 	p := st.PromotionCode
-	who := claimant{promotion: p.PromotionCode, token: st.token, request: req, created: true}
+	who := claimant{promotion: p.PromotionCode, token: st.token, request: req, twin: twin, created: true}
 	switch {
 	case p.State == domain.PromotionPending:
 		view, err := s.claim(ctx, who)

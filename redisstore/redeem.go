@@ -207,6 +207,8 @@ type found struct {
 	// former are the coupons where the request may have been redeemed before the
 	// code changed hands.
 	former []domain.CouponID
+	// twin is the form by which the code would be held in the other space.
+	twin string
 }
 
 // find reads what the source of a request leads to. If request is given it is
@@ -234,8 +236,9 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 		return found{refusal: []domain.Ineligibility{{Reason: domain.CodeMalformed}}}, nil
 	}
 	var f found
-	for range 2 {
-		res, err := s.lookUp(ctx, code, r.Source.Hash, who)
+	dead := "" // the token of a claim that leads to nothing
+	for range 3 {
+		res, err := s.lookUp(ctx, code, r.Source.Hash, who, dead)
 		if err != nil {
 			return found{}, err
 		}
@@ -246,17 +249,25 @@ func (s *Store) find(ctx context.Context, r *domain.ValidateRequest, request str
 		if err != nil {
 			return found{}, err
 		}
-		f.former = couponsOf(res.former, res.name.Coupon)
+		f.former, f.twin = couponsOf(res.former, res.name.Coupon), res.twin
 		p := f.state.PromotionCode
 		holds := res.token != "" && f.state.token == res.token
-		if f.state.claiming = holds && p.State == domain.PromotionPending; f.state.claiming {
-			p.State = domain.PromotionActive // the claim is taken: only the last step is missing
+		if holds && p.State == domain.PromotionPending {
+			twin, err := s.lookForTwin(ctx, res.twin)
+			if err != nil {
+				return found{}, err
+			}
+			// Unless the twin is in the way, the claim is taken: only the last step is missing.
+			if holds = twin.name.ID == ""; holds {
+				f.state.claiming, p.State = true, domain.PromotionActive
+			}
 		}
 		s.rules.remember(f.state)
 		s.rules.rememberHolder(code.Form(), &res, f.state)
 		if res.token == "" || holds {
-			break // else the code has changed hands since it was looked up
+			break
 		}
+		dead = res.token // or the code has changed hands since it was looked up
 	}
 	return f, nil
 }
@@ -350,6 +361,9 @@ func sameRequest(prior *domain.Redemption, request, fingerprint string) (*domain
 // activateFound plays the last step of a claim that was met on the way. It reports
 // whether the promotion code cannot be redeemed any more, and stays PENDING.
 func (s *Store) activateFound(ctx context.Context, f found) (unfit bool, err error) {
+	if twin, err := s.clearTwin(ctx, f.twin); err != nil || twin.name.ID != "" {
+		return false, err // the next look at it leads elsewhere
+	}
 	outcome, err := s.activateOwner(ctx, owner{f.state.PromotionCode.Name, f.state.token}, commandRequest{})
 	return outcome == outcomeUnfit, err
 }

@@ -21,6 +21,8 @@ type resolution struct {
 	// forEveryone is whether name holds the code whoever asks, and the code was
 	// never bound to a customer.
 	forEveryone bool
+	// twin is the form by which the code would be held in the other space.
+	twin string
 	// former are other promotion codes that held the code before. A request whose
 	// first try met one of them finds its redemption there.
 	former []domain.PromotionCodeName

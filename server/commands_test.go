@@ -89,6 +89,7 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 		{"ListCoupons", `page_size: 7 show_deleted: true`, domain.CouponQuery{Page: domain.Page{Size: 7}, ShowDeleted: true}},
 		{"CreatePromotionCode", `request_id: "r" parent: "coupons/fall" promotion_code { code: " Fall-Promo " customer_email: "JANE@example.org" }`, domain.CreatePromotionCode{
 			RequestID: "r", PromotionCode: domain.PromotionCode{Name: domain.PromotionCodeName{Coupon: "fall"}, Code: code, EmailHash: email},
+			AsCard: hasher.HashCode(code),
 		}},
 		{"GetPromotionCode", `name: "coupons/fall/promotionCodes/00000000"`, name},
 		{"UpdatePromotionCode", `request_id: "r" promotion_code { name: "coupons/fall/promotionCodes/00000000" etag: "v7" max_redemptions: 20 }
@@ -178,6 +179,7 @@ func TestWhatIsAskedArrivesAtTheStore(t *testing.T) {
 				Card:      &domain.GiftCard{Issued: domain.Money{Currency: "EUR", AmountMinor: 5000}, RequestID: "r"},
 				ExpiresAt: time.UnixMilli(1002).UTC(), Metadata: map[string]string{"k": "v"},
 			},
+			Given: code,
 		}},
 		{"GetGiftCard", aCode, domain.GetGiftCard{Name: name}},
 		{"GetGiftCard", `code: " fall-promo"`, domain.GetGiftCard{Code: hasher.HashCode(code)}},

@@ -39,8 +39,9 @@ func (s *creditService) IssueGiftCard(ctx context.Context, req *discountv1.Issue
 func readIssueGiftCard(r *reader, req *discountv1.IssueGiftCardRequest) (domain.IssueGiftCard, domain.Code) {
 	requestID := r.requestID(req.GetRequestId(), true)
 	program := read(r, "parent", req.GetParent(), domain.ParseCouponName)
-	code := readIfGiven(r, "code", req.GetCode(), domain.ParseCode)
-	domain.CheckCardCode(code, &r.violations, "code")
+	given := readIfGiven(r, "code", req.GetCode(), domain.ParseCode)
+	domain.CheckCardCode(given, &r.violations, "code")
+	code := given
 	if code.IsZero() {
 		code = r.hasher.GenerateCardCode(program, requestID)
 	}
@@ -56,7 +57,7 @@ func readIssueGiftCard(r *reader, req *discountv1.IssueGiftCardRequest) (domain.
 		Metadata:   req.GetMetadata(),
 	}
 	p.Check(&r.violations, "")
-	return domain.IssueGiftCard{RequestID: requestID, PromotionCode: p}, code
+	return domain.IssueGiftCard{RequestID: requestID, PromotionCode: p, Given: given}, code
 }
 
 func (s *creditService) GetGiftCard(ctx context.Context, req *discountv1.GetGiftCardRequest) (*discountv1.GetGiftCardResponse, error) {

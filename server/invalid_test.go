@@ -28,7 +28,7 @@ func TestEachBadFieldIsOneViolationAndNothingIsDone(t *testing.T) {
 		for _, f := range r.Fields {
 			for _, value := range f.Good {
 				before := store.calls.Load()
-				if err := callWith(t, s, r, f.Path, value); err != nil || store.calls.Load() != before+1 {
+				if err := callWith(t, s, r, f.Path, value); err != nil || store.calls.Load() == before {
 					t.Errorf("%s: %s = %.80v is refused: %v", name, f.Path, value, err)
 				}
 			}

@@ -25,6 +25,7 @@ func readCreatePromotionCode(r *reader, req *discountv1.CreatePromotionCodeReque
 	if required(r, "promotion_code", req.GetPromotionCode()) {
 		command.PromotionCode = readPromotionCode(r, "promotion_code.", req.GetPromotionCode())
 		command.PromotionCode.Check(&r.violations, "promotion_code.")
+		command.AsCard = asCard(r.hasher, &command.PromotionCode)
 	}
 	command.PromotionCode.Name.Coupon = read(r, "parent", req.GetParent(), domain.ParseCouponName)
 	return command
@@ -73,10 +74,21 @@ func readUpdatePromotionCode(r *reader, req *discountv1.UpdatePromotionCodeReque
 }
 
 func (s *couponService) ActivatePromotionCode(ctx context.Context, req *discountv1.ActivatePromotionCodeRequest) (*discountv1.ActivatePromotionCodeResponse, error) {
-	return call(ctx, s.hasher, req, readActivatePromotionCode, s.activator.ActivatePromotionCode,
+	return call(ctx, s.hasher, req, readActivatePromotionCode, s.activate,
 		func(p domain.PromotionCodeView) *discountv1.ActivatePromotionCodeResponse {
 			return &discountv1.ActivatePromotionCodeResponse{PromotionCode: writePromotionCode(p)}
 		})
+}
+
+// activate has a promotion code activated. The store is told by which hash a gift card
+// would have its code, and only the promotion code knows the code, which never changes.
+func (s *couponService) activate(ctx context.Context, command domain.ActivatePromotionCode) (domain.PromotionCodeView, error) {
+	p, err := s.promotionCodes.PromotionCode(ctx, command.Name)
+	if err != nil {
+		return domain.PromotionCodeView{}, err
+	}
+	command.AsCard = asCard(s.hasher, &p.PromotionCode)
+	return s.activator.ActivatePromotionCode(ctx, command)
 }
 
 func readActivatePromotionCode(r *reader, req *discountv1.ActivatePromotionCodeRequest) domain.ActivatePromotionCode {

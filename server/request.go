@@ -152,6 +152,15 @@ func (r *reader) codeHash(text string) domain.CodeHash {
 	return r.hasher.HashCode(code)
 }
 
+// asCard returns what a gift card with the code of p is found by, or nothing if p is
+// one itself or its code is yet to be generated.
+func asCard(hasher domain.Hasher, p *domain.PromotionCode) domain.CodeHash {
+	if p.Card != nil || p.Code.IsZero() {
+		return ""
+	}
+	return hasher.HashCode(p.Code)
+}
+
 // updateMask sets what the mask names. Fields are all that can be named.
 func (r *reader) updateMask(mask *fieldmaskpb.FieldMask, fields map[string]*bool) {
 	allowed := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")

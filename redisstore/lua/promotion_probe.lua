@@ -9,6 +9,9 @@
 -- SUPERSEDED, and one that was never stored DELETED, so that it cannot come back;
 -- 'own' is for the claimant itself under another token, which never gives way.
 -- A PENDING holder that stands is finished: it becomes ACTIVE.
+--
+-- 'look' and 'evict' are 'probe' and 'take' for who comes from a code's other form,
+-- by which it cannot be seen whether the holder may be finished: it stays PENDING.
 -- USES     coupon promotion
 -- KEYS     head promotions
 -- ARGV     field token now_ms mode
@@ -17,8 +20,9 @@ local head, promotions = KEYS[1], KEYS[2]
 local field, token, now, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local p = promotion_read(promotions, field)
+local takes, finishes = mode == 'take' or mode == 'evict', mode ~= 'look' and mode ~= 'evict'
 if not p then
-  if mode == 'take' then
+  if takes then
     promotion_write(promotions, field, {
       state = 'D', token = token, version = '0', redeemed = '0', held = '0',
       max = '', max_customer = '', expires = '', terms = '',
@@ -36,13 +40,13 @@ if not (coupon_fit(head, now) and promotion_fit(p, now)) then
   if mode == 'own' then
     return { 'unfit' }
   end
-  if mode == 'take' then
+  if takes then
     p.state = 'S'
     promotion_write(promotions, field, p)
   end
   return { 'free' }
 end
-if p.state == 'P' then
+if p.state == 'P' and finishes then
   p.state = 'A'
   promotion_write(promotions, field, p)
 end

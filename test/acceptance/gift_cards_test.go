@@ -359,6 +359,35 @@ func TestCodeOfAGiftCardIsToldAtItsIssueAndStoredNowhere(t *testing.T) {
 	s.refuses(t, purchase(typing("GIFT-8"), paying(100, "EUR")), codeNotFound)
 }
 
+func TestCodeIsHeldByAGiftCardOrByAPromotionCode(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	program, tenth := s.coupon(t, giftCards(false)), s.coupon(t, percentOff(10))
+
+	card, _ := s.giftCard(t, worth(program, 500, withCode("SHARED-1")))
+	_, err := s.createCode(t, tenth, coded("shared-1"))
+	wantHeldBy(t, err, &discountv1.PromotionCode{Name: card.GetName()})
+	s.pays(t, purchase(typing("shared-1"), paying(100, "EUR")), 100)
+
+	p := s.code(t, tenth, coded("shared-2"))
+	issue := worth(program, 500, withCode("SHARED-2"))
+	_, err = s.IssueGiftCard(within(t), issue)
+	wantHeldBy(t, err, p)
+	s.deactivate(t, p)
+	second, _ := s.giftCard(t, issue)
+	wantHeldBy(t, s.activate(t, p), &discountv1.PromotionCode{Name: second.GetName()})
+	s.pays(t, purchase(typing("shared-2"), paying(100, "EUR")), 100)
+
+	// What promotion code has the code of a card that was disabled nobody can tell.
+	if _, err := s.DisableGiftCard(within(t), &discountv1.DisableGiftCardRequest{Name: second.GetName(), RequestId: "lost"}); err != nil {
+		t.Fatalf("DisableGiftCard: %v", err)
+	}
+	if err := s.activate(t, p); err != nil {
+		t.Errorf("activate what a disabled gift card has the code of: %v", err)
+	}
+	wantOff(t, s.redeems(t, purchase(typing("shared-2"), paying(100, "EUR"))), 10)
+}
+
 func TestBalanceThatAReservationHoldsIsWorthTryingAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -54,7 +54,8 @@ const (
 type CreditServiceClient interface {
 	// IssueGiftCard issues a gift card in a program: a coupon with `gift_cards`. The
 	// answer is the only place that tells the code; a retry tells it again.
-	// ALREADY_EXISTS when another active card has the code that is asked for.
+	// ALREADY_EXISTS when another active card, or an active promotion code, has the code
+	// that is asked for.
 	IssueGiftCard(ctx context.Context, in *IssueGiftCardRequest, opts ...grpc.CallOption) (*IssueGiftCardResponse, error)
 	// GetGiftCard returns a gift card, found by name or by code, with its balance and
 	// the latest of its history.
@@ -68,7 +69,9 @@ type CreditServiceClient interface {
 	// DisableGiftCard stops a gift card until it is enabled again. Its balance stays.
 	DisableGiftCard(ctx context.Context, in *DisableGiftCardRequest, opts ...grpc.CallOption) (*DisableGiftCardResponse, error)
 	// EnableGiftCard makes a gift card that was disabled usable again. ALREADY_EXISTS
-	// when another card has taken its code meanwhile.
+	// when another card has taken its code meanwhile. A promotion code that has taken it
+	// is not noticed, since the card's code is not stored: it is redeemed in the card's
+	// place until it is deactivated.
 	EnableGiftCard(ctx context.Context, in *EnableGiftCardRequest, opts ...grpc.CallOption) (*EnableGiftCardResponse, error)
 	// TransferToCredit moves money from a gift card to a customer's credit, exactly
 	// once. A card that could not be redeemed by this customer is refused with
@@ -228,7 +231,8 @@ func (c *creditServiceClient) ListCustomerBalanceTransactions(ctx context.Contex
 type CreditServiceServer interface {
 	// IssueGiftCard issues a gift card in a program: a coupon with `gift_cards`. The
 	// answer is the only place that tells the code; a retry tells it again.
-	// ALREADY_EXISTS when another active card has the code that is asked for.
+	// ALREADY_EXISTS when another active card, or an active promotion code, has the code
+	// that is asked for.
 	IssueGiftCard(context.Context, *IssueGiftCardRequest) (*IssueGiftCardResponse, error)
 	// GetGiftCard returns a gift card, found by name or by code, with its balance and
 	// the latest of its history.
@@ -242,7 +246,9 @@ type CreditServiceServer interface {
 	// DisableGiftCard stops a gift card until it is enabled again. Its balance stays.
 	DisableGiftCard(context.Context, *DisableGiftCardRequest) (*DisableGiftCardResponse, error)
 	// EnableGiftCard makes a gift card that was disabled usable again. ALREADY_EXISTS
-	// when another card has taken its code meanwhile.
+	// when another card has taken its code meanwhile. A promotion code that has taken it
+	// is not noticed, since the card's code is not stored: it is redeemed in the card's
+	// place until it is deactivated.
 	EnableGiftCard(context.Context, *EnableGiftCardRequest) (*EnableGiftCardResponse, error)
 	// TransferToCredit moves money from a gift card to a customer's credit, exactly
 	// once. A card that could not be redeemed by this customer is refused with
