@@ -128,7 +128,8 @@ type Redemption struct {
 	// How much of the discount was taken back: the sum over `voids`, in the currency
 	// of the discount.
 	VoidedAmountMinor int64 `protobuf:"varint,15,opt,name=voided_amount_minor,json=voidedAmountMinor,proto3" json:"voided_amount_minor,omitempty"`
-	// How it was taken back, in this order: at most 100 times.
+	// How it was taken back, in this order: at most 100 times, of which the last takes
+	// all that is left.
 	Voids []*RedemptionVoid `protobuf:"bytes,16,rep,name=voids,proto3" json:"voids,omitempty"`
 	// The occasion.
 	Context UseContext `protobuf:"varint,30,opt,name=context,proto3,enum=discount.v1.UseContext" json:"context,omitempty"`
