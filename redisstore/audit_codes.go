@@ -273,7 +273,7 @@ func claimField(p *domain.PromotionCode) string {
 // claimAgain claims the code of an active promotion code, by the protocol that any
 // other follows.
 func (a *couponAudit) claimAgain(ctx context.Context, c auditedCode) (string, error) {
-	result, holder, err := a.store.takeClaim(ctx, claimant{promotion: *c.configuration, token: c.token()})
+	result, holder, err := a.store.takeClaim(ctx, claimant{promotion: *c.configuration, token: c.token(), blind: true})
 	switch {
 	case err != nil:
 		return "", err

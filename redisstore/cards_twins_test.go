@@ -161,6 +161,37 @@ func TestClaimThatACrashLeftDoesNotHideTheGiftCard(t *testing.T) {
 	})
 }
 
+// TestWhoDoesNotKnowTheCodeFinishesNobody has a card enabled, by its name, while another
+// one with its code is PENDING, which may yet find a promotion code in its way.
+func TestWhoDoesNotKnowTheCodeFinishesNobody(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(program("gifts", false))
+		e.createCoupon(percentOff("a"))
+		card, err := e.IssueGiftCard(e.ctx(), imported("issue", "SHARED"))
+		noError(t, err)
+		_, err = e.DisableGiftCard(e.ctx(), domain.DeactivatePromotionCode{RequestID: "lost", Name: card.Name})
+		noError(t, err)
+		begun, token, err := e.storePending(e.ctx(), imported("again", "SHARED").PromotionCode, commandRequest{})
+		noError(t, err)
+		if result, _, err := e.takeClaim(e.ctx(), claimant{promotion: begun, token: token, created: true}); err != nil || result != claimed {
+			t.Fatal(result, err)
+		}
+		enable := func() error {
+			_, err := e.EnableGiftCard(e.ctx(), domain.ActivatePromotionCode{RequestID: "found", Name: card.Name})
+			return err
+		}
+		e.unchanged("enabling the other card", func() {
+			if err := enable(); !errors.Is(err, domain.ErrAborted) {
+				t.Errorf("enabled: %v", err)
+			}
+		})
+		// Who knows the code finishes it.
+		_, err = e.CreatePromotionCode(e.ctx(), withTwin(promotionCode("a", "shared")))
+		wantHolder(t, err, begun.Name)
+		wantHolder(t, enable(), begun.Name)
+	})
+}
+
 func TestOfAGiftCardAndAPromotionCodeAtOnceOneGetsTheCode(t *testing.T) {
 	onEach(t, func(t *testing.T, e *env) {
 		e.createCoupon(program("gifts", false))
@@ -192,6 +223,11 @@ func TestOfAGiftCardAndAPromotionCodeAtOnceOneGetsTheCode(t *testing.T) {
 			})
 			if active.Load() > 1 {
 				t.Errorf("%s is both a gift card and a promotion code", code)
+			}
+			// Both may have given up; who comes then gets the code, unless it is taken.
+			_, err := e.CreatePromotionCode(e.ctx(), withTwin(promotionCode("a", code)))
+			if err == nil && active.Load() == 1 || err != nil && (active.Load() == 0 || !isError[*domain.AlreadyExistsError](err)) {
+				t.Errorf("%s is held by %d, and another one is told %v", code, active.Load(), err)
 			}
 		}
 	})

@@ -42,8 +42,11 @@ type claimant struct {
 	request   commandRequest
 	// twin is the form by which the same code would be held in the other space: gift
 	// cards are claimed by the keyed hash of their codes, other promotion codes by the
-	// codes themselves. Empty where it is not known.
+	// codes themselves. Empty where there can be none, or it is not known.
 	twin string
+	// blind is whether a twin there may be is not known: then nobody may be finished
+	// who is met PENDING, whose twin is the same.
+	blind bool
 	// created tells a new promotion code, of which a refusal leaves nothing, from
 	// an old one, which a refusal leaves INACTIVE.
 	created bool
@@ -185,6 +188,9 @@ func (who *claimant) others(entries []entry) []entry {
 func (s *Store) askHolders(ctx context.Context, who claimant, entries []entry, modes ...string) (verdict, domain.PromotionCodeName, error) {
 	self := who.promotion.Name
 	for _, mode := range modes {
+		if who.blind {
+			mode = map[string]string{"probe": "look", "take": "evict"}[mode]
+		}
 		for _, h := range who.others(entries) {
 			if h.owner.name == self {
 				result, err := s.probeSelf(ctx, h.owner)
@@ -199,6 +205,8 @@ func (s *Store) askHolders(ctx context.Context, who claimant, entries []entry, m
 				return lost, self, err
 			case outcome == "held":
 				return conflict, h.owner.name, nil
+			case outcome == "pending": // what will become of it is not known
+				return lost, self, nil
 			}
 		}
 	}
@@ -266,7 +274,7 @@ func (s *Store) clearTwin(ctx context.Context, form string) (owner, error) {
 	}
 	for _, e := range claims {
 		outcome, err := s.probe(ctx, e.owner, "evict")
-		if err != nil || outcome == "held" {
+		if err != nil || outcome != "free" {
 			return e.owner, err
 		}
 		if err := s.releaseClaim(ctx, form, strings.TrimPrefix(e.field[len(form):], " "), e.owner); err != nil {
@@ -280,7 +288,7 @@ func (s *Store) clearTwin(ctx context.Context, form string) (owner, error) {
 func (s *Store) standing(ctx context.Context, claims []entry) (owner, error) {
 	for _, e := range claims {
 		r, err := s.ask(ctx, promotionProbe, s.probeKeys(e.owner.name), e.owner.name.ID.Suffix(), e.owner.token, millis(s.now()), "look")
-		if err != nil || r.outcome == "held" {
+		if err != nil || r.outcome != "free" {
 			return e.owner, err
 		}
 	}

@@ -30,6 +30,10 @@ func TestP5CodeIsNotThatOfAGiftCardAndOfAPromotionCode(t *testing.T) {
 		g := twinSettings[0]
 		x.run(t, []scenario{g.scenario(x.settleTwins(g), 0, x.calls.create('1', couponY, "", ""), x.calls.issue('2', ""), x.calls.redeem('3'))})
 	})
+	t.Run("an activation, a creation and an issue", func(t *testing.T) {
+		g := twinSettings[2]
+		x.run(t, []scenario{g.scenario(x.settleTwins(g), 0, x.calls.about(activates, '1', firstPromotion), x.calls.create('2', couponY, "", ""), x.calls.issue('3', ""))})
+	})
 	t.Run("three clients", func(t *testing.T) {
 		x.run(t, sample(random, x.ofThreeTwins(), longForm(10, 500)))
 	})

@@ -143,7 +143,7 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 		case len(against) > 0:
 			return domain.PromotionCodeView{}, &domain.RefusedError{Ineligibilities: against}
 		}
-		who := claimant{promotion: p.PromotionCode, token: st.token, request: req, twin: cmd.AsCard.Twin()}
+		who := claimant{promotion: p.PromotionCode, token: st.token, request: req, twin: cmd.AsCard.Twin(), blind: p.Card != nil}
 		switch p.State {
 		case domain.PromotionActive:
 			return s.activate(ctx, who)
@@ -174,6 +174,12 @@ func (s *Store) ActivatePromotionCode(ctx context.Context, cmd domain.ActivatePr
 // refusal leaves its version as it was. It reports whether the record has changed
 // meanwhile. While it has not, and the other one is ACTIVE, both were so at once.
 func (s *Store) lookAhead(ctx context.Context, who claimant, req commandRequest) (moved bool, err error) {
+	// The claims are read first: whoever is met in one and finished must have taken it
+	// before the twin was seen to be free.
+	entries, err := s.readClaim(ctx, &who.promotion)
+	if err != nil {
+		return false, err
+	}
 	var refusal error
 	twin, err := s.lookForTwin(ctx, who.twin)
 	switch {
@@ -182,9 +188,14 @@ func (s *Store) lookAhead(ctx context.Context, who claimant, req commandRequest)
 	case twin.name.ID != "":
 		refusal = s.refuseForTwin(ctx, who, twin)
 	default:
-		result, holder, err := s.heldByOther(ctx, who)
-		if err != nil || result != conflict {
+		result, holder, err := s.askHolders(ctx, who, entries, "probe")
+		switch {
+		case err != nil:
 			return false, err
+		case result == lost && who.blind:
+			return false, domain.ErrAborted
+		case result != conflict:
+			return false, nil
 		}
 		refusal = who.heldBy(holder)
 	}
@@ -199,16 +210,6 @@ func (s *Store) lookAhead(ctx context.Context, who claimant, req commandRequest)
 	default:
 		return false, refusal
 	}
-}
-
-// heldByOther asks whether anybody stands behind a claim that one of the claimant's
-// would conflict with.
-func (s *Store) heldByOther(ctx context.Context, who claimant) (verdict, domain.PromotionCodeName, error) {
-	entries, err := s.readClaim(ctx, &who.promotion)
-	if err != nil {
-		return lost, domain.PromotionCodeName{}, err
-	}
-	return s.askHolders(ctx, who, entries, "probe")
 }
 
 // finish completes what a creation with this request has begun.

@@ -10,12 +10,13 @@
 -- 'own' is for the claimant itself under another token, which never gives way.
 -- A PENDING holder that stands is finished: it becomes ACTIVE.
 --
--- 'look' and 'evict' are 'probe' and 'take' for who comes from a code's other form,
--- by which it cannot be seen whether the holder may be finished: it stays PENDING.
+-- 'look' and 'evict' are 'probe' and 'take' for who comes from a code's other form, or
+-- does not know it, and so cannot see whether the holder may be finished: it stays
+-- PENDING.
 -- USES     coupon promotion
 -- KEYS     head promotions
 -- ARGV     field token now_ms mode
--- OUTCOMES held free unfit
+-- OUTCOMES held pending free unfit
 local head, promotions = KEYS[1], KEYS[2]
 local field, token, now, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
@@ -46,7 +47,10 @@ if not (coupon_fit(head, now) and promotion_fit(p, now)) then
   end
   return { 'free' }
 end
-if p.state == 'P' and finishes then
+if p.state == 'P' and not finishes then
+  return { 'pending' }
+end
+if p.state == 'P' then
   p.state = 'A'
   promotion_write(promotions, field, p)
 end
