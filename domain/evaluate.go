@@ -269,7 +269,11 @@ func addAllOnce(list *[]Ineligibility, more []Ineligibility) {
 }
 
 // FullyReservedUntil returns the ineligibility of something that may be free again
-// at due, when a reservation ends.
+// at due, when a reservation ends. Where that is not known, as after damage that an
+// audit has yet to mend, it is worth another try after a minute.
 func FullyReservedUntil(due, now time.Time) Ineligibility {
+	if due.IsZero() {
+		return Ineligibility{Reason: FullyReserved, RetryAfter: time.Minute}
+	}
 	return Ineligibility{Reason: FullyReserved, RetryAfter: max(0, due.Sub(now))}
 }

@@ -107,7 +107,7 @@ func TestEveryReasonAtItsEdge(t *testing.T) {
 		},
 		"the rest of the coupon held": {
 			func(e *evaluation) { e.coupon.MaxRedemptions, e.coupon.Redeemed, e.coupon.Held = five, 4, 1 },
-			[]Ineligibility{{Reason: FullyReserved}},
+			[]Ineligibility{{Reason: FullyReserved, RetryAfter: time.Minute}},
 		},
 		"1 left of the coupon, others held": {
 			func(e *evaluation) { e.coupon.MaxRedemptions, e.coupon.Redeemed, e.coupon.Held = five, 2, 2 }, nil,
@@ -119,13 +119,13 @@ func TestEveryReasonAtItsEdge(t *testing.T) {
 		},
 		"the rest of the code held": {
 			func(e *evaluation) { e.code.MaxRedemptions, e.code.Redeemed, e.code.Held = five, 0, 5 },
-			[]Ineligibility{{Reason: FullyReserved}},
+			[]Ineligibility{{Reason: FullyReserved, RetryAfter: time.Minute}},
 		},
 		"coupon and code held": {
 			func(e *evaluation) {
 				e.coupon.MaxRedemptions, e.coupon.Held, e.code.MaxRedemptions, e.code.Held = five, 5, five, 5
 			},
-			[]Ineligibility{{Reason: FullyReserved}},
+			[]Ineligibility{{Reason: FullyReserved, RetryAfter: time.Minute}},
 		},
 		"the customer has 1 left of the coupon": {
 			func(e *evaluation) { e.coupon.MaxRedemptionsPerCustomer, e.uses = five, []CustomerUses{{OfCoupon: 4}} }, nil,

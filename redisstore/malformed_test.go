@@ -167,6 +167,7 @@ func TestMalformedLimitIsNoLimitLess(t *testing.T) {
 			{limitedTo(1), func(head string) error { return e.admin.HDel(e.ctx(), head, "m").Err() }},
 			{limitedPerCustomerTo(1), func(head string) error { return e.admin.HSet(e.ctx(), head, "u", "1O").Err() }},
 			{budgetOf(domain.Budget{Limit: euros(2_500)}), func(head string) error { return e.admin.HSet(e.ctx(), head, "l:EUR", "-").Err() }},
+			{budgetOf(domain.Budget{Limit: euros(2_500)}), func(head string) error { return e.admin.HDel(e.ctx(), head, "l:EUR").Err() }},
 		} {
 			id := domain.CouponID(fmt.Sprint("c", i))
 			e.createCoupon(percentOff(id, c.limited))
@@ -185,6 +186,71 @@ func TestMalformedLimitIsNoLimitLess(t *testing.T) {
 				t.Errorf("%d: after the audit: %v", i, err)
 			}
 			e.counts(id, 1, 0)
+		}
+	})
+}
+
+func TestKeyOfAnotherTypeFailsBeforeAnythingIsWritten(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(program("gifts", false))
+		card := must[domain.GiftCardView](t)(e.IssueGiftCard(e.ctx(), imported("issue", "CARD-1")))
+		e.createCoupon(percentOff("a"))
+		made := e.redeem(byCoupon("r", "a"))
+		for _, key := range []string{e.keys.cardTransactions("gifts", card.Name.ID.Bucket()), e.keys.holds("a")} {
+			noError(t, e.admin.Set(e.ctx(), key, "spoiled", 0).Err())
+		}
+		for what, call := range map[string]func() error{
+			"paying with a card": func() error {
+				_, err := e.Redeem(e.ctx(), new(byName("pay", card.Name, withOrder(orderOf(100)))))
+				return err
+			},
+			"reserving": func() error {
+				_, err := e.Reserve(e.ctx(), new(reserveFor(time.Minute, byCoupon("h", "a"))))
+				return err
+			},
+			"voiding": func() error {
+				_, err := e.void(made.Name, "v", nil)
+				return err
+			},
+		} {
+			e.unchanged(what, func() {
+				if err := call(); err == nil || isError[*domain.UnavailableError](err) {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+	})
+}
+
+func TestRepairOfLimitsThatARecordHasLostLeavesItReadable(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		described := func(p *domain.PromotionCode) { p.Metadata = map[string]string{"channel": "letter"} }
+		v := e.createCode(promotionCode("a", "FIVE", codeLimitedTo(5), described))
+		key := e.keys.promotions("a", v.Name.ID.Bucket())
+		stored := readCode(e.admin.HGet(e.ctx(), key, v.Name.ID.Suffix()).Val())
+		noError(t, e.admin.HSet(e.ctx(), key, v.Name.ID.Suffix(), strings.Join(stored.fields[:codeRedeemed], ",")+";"+stored.definition).Err())
+		found, _, err := e.audit(AuditOptions{Coupon: "a", Repair: true})
+		if err != nil || len(found) != 1 || !found[0].Repaired {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		if got := e.code(v.Name); got.Redeemed != 0 || got.Held != 0 {
+			t.Errorf("%+v", got)
+		}
+		e.wantClean()
+	})
+}
+
+func TestMalformedSumHoldsNobodyUpWhoSpendsNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		e.reserve(time.Minute, byCoupon("h", "a"))
+		b := e.batched(byCoupon("free", "a", withOrder(nil)))
+		noError(t, e.admin.HSet(e.ctx(), e.keys.head("a"), "b:EUR", "spoiled").Err())
+		e.clock.Advance(time.Minute)
+		e.wantOnlyFailing("what is due", e.flown(redeemBatch, "a", useArgs(&b.Redemption, "", recordText(&b.Redemption))), "redeemed")
+		if r, h := e.stored("a", "r"), e.stored("a", "h"); r != "1" || h != "1" {
+			t.Errorf("%s redeemed and %s held", r, h)
 		}
 	})
 }

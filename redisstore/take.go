@@ -183,7 +183,11 @@ func limitsReached(value string, s *domain.Snapshot, currency domain.Currency, p
 			i.Held = held && i.At.IsZero()
 			out.add(i)
 		case 'R':
-			out.add(domain.FullyReservedUntil(time.UnixMilli(n.parse(f[1])), now))
+			var due time.Time
+			if f[1] != "" {
+				due = time.UnixMilli(n.parse(f[1]))
+			}
+			out.add(domain.FullyReservedUntil(due, now))
 		case 'X':
 			out.add(domain.Ineligibility{Reason: domain.BudgetExhausted, Held: held})
 		case 'Y':

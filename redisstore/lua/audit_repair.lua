@@ -64,8 +64,12 @@ local function code_fields(code)
     local p = { terms = terms }
     p.state, p.token, p.version, p.redeemed, p.held, p.max, p.max_customer, p.expires, p.balance, p.moves =
       string.match(record, '^(%u),(%w*),(%d+),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?(%d*),?(%d*)$')
+    -- They may be left out, but not before others.
     if p.redeemed == '' then
-      p.redeemed = '0' -- it may be left out, but not before another
+      p.redeemed = '0'
+    end
+    if p.held == '' then
+      p.held = '0'
     end
     codes[code] = p.state and p or false
   end

@@ -132,6 +132,10 @@ for i = 1, n do
   out[2 * i], out[2 * i + 1] = decide(i)
 end
 
+if #new_holds > 0 then
+  redis.call('ZCARD', holds) -- proves the key's type
+end
+
 -- Write.
 holds_store(b, ledger, holds, page_size)
 if b.length > first or changed then

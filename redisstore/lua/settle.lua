@@ -207,6 +207,7 @@ for a = FIRST, #ARGV - STRIDE, STRIDE do
     amount = ARGV[a + 8], note = ARGV[a + 9], detail = ARGV[a + 10],
   })
 end
+redis.call('ZCARD', holds) -- proves the key's type
 holds_store(b, ledger, holds, page_size)
 books_store(requests, new_requests)
 holds_next(b, holds)

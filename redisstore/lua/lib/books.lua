@@ -26,11 +26,12 @@ end
 -- books_spent_values reads what the head says of it from the values after the first
 -- skipped: what was taken off, reservations included, all of it and the part that
 -- counts against a budget for some products, and the limit of the budget, if there is
--- one.
+-- one: it and what it is for are written together.
 local function books_spent_values(h, skipped)
+  local limit, for_products = h[skipped + 3], h[skipped + 4]
   return {
     total = tonumber(h[skipped + 1] or '0'), scoped = tonumber(h[skipped + 2] or '0'),
-    limit = books_limit(h[skipped + 3] or ''), for_products = h[skipped + 4] == '1',
+    limit = books_limit(not for_products and not limit and '' or limit), for_products = for_products == '1',
   }
 end
 
@@ -252,7 +253,10 @@ local function books_pay(b, code, amount, position, rest)
   p.balance, p.moves, p.changed = p.balance + amount, p.moves + 1, true
   local request = string.match(rest, '^' .. string.rep('[^\t]*\t', 8) .. '([^\t]*)')
   local bucket = books_bucket(b, code)
-  b.moves[bucket] = b.moves[bucket] or {}
+  if not b.moves[bucket] then
+    redis.call('HEXISTS', promotion_moves(bucket), '') -- proves the key's type
+    b.moves[bucket] = {}
+  end
   table.insert(b.moves[bucket], promotion_move_field(string.sub(code, 5), p.moves))
   table.insert(b.moves[bucket], promotion_move(amount < 0 and 'R' or 'B', amount, p.balance, b.now,
     string.format('%d %s', position, request), ''))

@@ -54,8 +54,18 @@ end
 -- is to be given back to.
 local function hold_can_end(b, r)
   local t = r.state == 'H' and ledger_taken(r)
-  if not t or (t.code ~= '' and not books_code(b, t.code).redeemed) then
+  if not t then
     return false
+  end
+  local p = t.code ~= '' and books_code(b, t.code)
+  if p and (not p.redeemed or p.balance and not p.moves) then
+    return false
+  end
+  if t.currency ~= '' then
+    local read, spent = pcall(books_spent, b, t.currency)
+    if not (read and spent.total and spent.scoped) then
+      return false
+    end
   end
   local fields = books_use_fields(t.code, t.identities, {})
   for _, period in ipairs(t.periods) do
