@@ -195,7 +195,7 @@ func (s *service) durability(b *backing) (*redisstore.Durability, error) {
 	}
 	switch {
 	case b.forgets && ack != redisstore.Ack{}:
-		return nil, fmt.Errorf("--ack=%s: there is no redis-server on PATH, and the memory of this process keeps nothing", ack)
+		return nil, fmt.Errorf("--ack=%s: there is no redis-server or valkey-server on PATH, and the memory of this process keeps nothing", ack)
 	case b.forgets:
 		return nil, nil
 	}
