@@ -56,9 +56,18 @@ const (
 type Auditor struct{ store *Store }
 
 // OpenAuditor returns an auditor of the store in the given Redis, which must be
-// there: it sets nothing up. It needs no hashing key. As for Open, the client must
-// not send commands again by itself.
+// there: it sets nothing up. It needs no hashing key. It fails with ErrConfiguration
+// when there is no store that it can read, and with ErrAccess as Open does. As for
+// Open, the client must not send commands again by itself.
 func OpenAuditor(ctx context.Context, client redis.UniversalClient, o Options) (*Auditor, error) {
+	a, err := openAuditor(ctx, client, o)
+	if err != nil {
+		return nil, asAccess(err)
+	}
+	return a, nil
+}
+
+func openAuditor(ctx context.Context, client redis.UniversalClient, o Options) (*Auditor, error) {
 	if o.Prefix == "" {
 		o.Prefix = "d1"
 	}

@@ -5,8 +5,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,57 +146,78 @@ func (n *numbers) instant(s string) time.Time {
 	}
 	ms, err := strconv.ParseInt(s, 36, 64)
 	if err != nil && n.err == nil {
-		n.err = err
+		n.err = errNotAnInstant
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+var errNotAnInstant = errors.New("not an instant")
+
+// nthInstant parses one of several fields, the first one being 0.
+func (n *numbers) nthInstant(fields []string, i int) time.Time {
+	t := n.instant(fields[i])
+	n.blame(i)
+	return t
 }
 
 // parseRecord reads a record, with its state, at a position of a ledger.
 func parseRecord(coupon domain.CouponID, position int64, text string) (*domain.Redemption, error) {
 	f := strings.Split(text, "\t")
 	var n numbers
-	if len(f) < recordFields || len(f[0]) != 1 || n.parse(f[recordFields-1]) > int64(len(f)-recordFields)/2 || n.parse(f[recordFields-1]) < 0 {
-		return nil, fmt.Errorf("redisstore: record %d of %s: %q", position, coupon, text)
+	damaged := func(what error) error { return fmt.Errorf("redisstore: record %d of %s: %w", position, coupon, what) }
+	switch {
+	case len(f) < recordFields:
+		return nil, damaged(fmt.Errorf("it has %d fields and not %d or more", len(f), recordFields))
+	case len(f[0]) != 1:
+		return nil, damaged(fmt.Errorf("field 1 of %d: not a state", len(f)))
 	}
+	count := n.nth(f, recordFields-1)
+	if count < 0 || count > int64(len(f)-recordFields)/2 {
+		return nil, damaged(fmt.Errorf("field %d of %d: not the number of lines that follow", recordFields, len(f)))
+	}
+	periods := n.periods(f[6])
+	n.blame(6)
 	r := &domain.Redemption{
 		Name:                 domain.RedemptionName{Coupon: coupon, ID: domain.NewRedemptionID(position, f[11])},
 		State:                domain.RedemptionState(f[0][0]),
-		VoidedAmountMinor:    n.parse(f[2]),
-		CreateTime:           n.instant(f[3]),
+		VoidedAmountMinor:    n.nth(f, 2),
+		CreateTime:           n.nthInstant(f, 3),
 		PromotionCode:        domain.PromotionCodeID(f[4]),
-		Periods:              n.periods(f[6]),
-		ScopedAmountMinor:    n.parse(f[8]),
-		CouponVersion:        n.parse(f[9]),
-		PromotionCodeVersion: n.parse(f[10]),
+		Periods:              periods,
+		ScopedAmountMinor:    n.nth(f, 8),
+		CouponVersion:        n.nth(f, 9),
+		PromotionCodeVersion: n.nth(f, 10),
 		RequestID:            f[11],
 		Fingerprint:          f[12],
 		CustomerID:           f[13],
 		EmailHash:            domain.EmailHash(f[14]),
 		OrderID:              f[15],
-		ExpireTime:           n.instant(f[21]),
+		ExpireTime:           n.nthInstant(f, 21),
 	}
-	lines := f[recordFields : recordFields+2*n.parse(f[recordFields-1])]
+	lines := f[recordFields : recordFields+2*count]
 	if f[7] != "" || f[19] != "0" {
 		d := domain.AppliedDiscount{
 			Currency:   domain.Currency(f[7]),
-			Allocation: domain.Allocation(n.parse(f[16])), RoundingScope: domain.RoundingScope(n.parse(f[17])),
-			ShippingAmountMinor: n.parse(f[18]), TrialDays: int32(n.parse(f[19])), TrialEndsAt: n.instant(f[20]),
+			Allocation: domain.Allocation(n.nth(f, 16)), RoundingScope: domain.RoundingScope(n.nth(f, 17)),
+			ShippingAmountMinor: n.nth(f, 18), TrialDays: int32(n.nth(f, 19)), TrialEndsAt: n.nthInstant(f, 20),
 		}
 		d.TotalAmountMinor = d.ShippingAmountMinor
-		for pair := range slices.Chunk(lines, 2) {
-			d.Lines = append(d.Lines, domain.LineDiscount{LineID: pair[0], AmountMinor: n.parse(pair[1])})
-			d.TotalAmountMinor += n.parse(pair[1])
+		for i := recordFields; i < recordFields+len(lines); i += 2 {
+			amount := n.nth(f, i+1)
+			d.Lines = append(d.Lines, domain.LineDiscount{LineID: f[i], AmountMinor: amount})
+			d.TotalAmountMinor += amount
 		}
-		if granted := n.parse(f[1]); granted < d.TotalAmountMinor {
+		if granted := n.nth(f, 1); granted < d.TotalAmountMinor {
 			d = d.Grant(granted)
 		}
 		r.Discount = &d
 	}
-	for _, note := range f[recordFields+len(lines):] {
-		n.note(r, note)
+	for i := recordFields + len(lines); i < len(f); i++ {
+		n.note(r, f[i])
+		n.blame(i)
 	}
 	if n.err != nil {
-		return nil, fmt.Errorf("redisstore: record %d of %s: %w", position, coupon, n.err)
+		return nil, damaged(n.of(f))
 	}
 	return r, nil
 }
@@ -224,7 +245,7 @@ func (n *numbers) note(r *domain.Redemption, text string) {
 			r.Subscription.EndedTime = time.UnixMilli(n.parse(parts[2])).UTC()
 		}
 	case (kind == noteVoided || kind == noteSubscription) && n.err == nil:
-		n.err = fmt.Errorf("note %q", text)
+		n.err = fmt.Errorf("a note %s of %d parts", kind, len(parts))
 	}
 }
 

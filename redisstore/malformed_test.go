@@ -307,3 +307,86 @@ func TestMalformedReservationThatIsDueHoldsNobodyUp(t *testing.T) {
 		}
 	})
 }
+
+// Errors about what is malformed are logged, so they quote none of it.
+func TestErrorAboutAMalformedRecordTellsThePlaceAndQuotesNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, e *env) {
+		e.createCoupon(percentOff("a"))
+		r := e.redeem(byCoupon("s3cret-request", "a", withCustomer("s3cret-customer")))
+		page := e.keys.ledgerPage("a", 0)
+		good, err := e.admin.LIndex(e.ctx(), page, 0).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := func(field int, text string) string {
+			f := strings.Split(good, "\t")
+			f[field-1] = text
+			return strings.Join(f, "\t")
+		}
+		for _, c := range []struct{ record, want string }{
+			{with(1, "s3cret"), "field 1 of "},
+			{"R\ts3cret-request\ts3cret-customer", "it has 3 fields"},
+			{with(3, "s3cret"), "field 3 of "},
+			{with(4, "s3cret!"), "field 4 of "},
+			{with(7, "s3cret:d"), "field 7 of "},
+			{with(recordFields, "s3cret"), "field 23 of "},
+			{with(recordFields, "99"), "field 23 of "},
+			{with(recordFields+2, "s3cret"), "field 25 of "},
+			{good + "\tv1" + noteSeparator + "s3cret", "a note v of 2 parts"},
+			{good + "\tv1" + noteSeparator + "s3cret" + noteSeparator + "s3cret" + noteSeparator, "not a whole number"},
+			{good + "\ts1" + strings.Repeat(noteSeparator+"s3cret", 2), "a note s of 3 parts"},
+		} {
+			if err := e.admin.LSet(e.ctx(), page, 0, c.record).Err(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := e.Redemption(e.ctx(), r.Name)
+			if err == nil || !strings.Contains(err.Error(), "record 1 of coupons/a: ") || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%q: %v, want %q", c.record, err, c.want)
+			}
+		}
+	})
+}
+
+func TestErrorAboutAMalformedAnswerAboutAnInvoiceQuotesNothing(t *testing.T) {
+	t.Parallel()
+	good := "A\t1\t" + renewalText(&domain.Renewal{RequestID: "s3cret-request", InvoiceID: "s3cret-invoice", Fingerprint: "f", IssuedAt: epoch, CreateTime: epoch})
+	if _, err := parseRenewal(domain.RedemptionName{}, good); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		good[:len(good)-2]:                         "it has 11 fields",
+		good + "\ts3cret":                          "it has 13 fields",
+		"s3cret" + good[1:]:                        "field 1 of 12",
+		"A\ts3cret" + good[3:]:                     "field 2 of 12",
+		good + "\tline\ts3cret":                    "field 14 of 14",
+		strings.Replace(good, "\t0\t", "\tx\t", 1): "field 9 of 12",
+	} {
+		_, err := parseRenewal(domain.RedemptionName{}, text)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestErrorAboutAMalformedPromotionCodeQuotesNothing(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"s3cret":                               "1 fields",
+		"s3cret,token,1;S3CRET 1":              "3 fields",
+		"A,token,s3cret;S3CRET 1":              "field 3 of 8",
+		"A,token,1,0,0,,,,s3cret,1;S3CRET 1":   "field 9 of 10",
+		"A,token,1;S3CRET s3cret!":             "not an instant",
+		"A,token,1,0,0,s3cret;S3CRET 1":        "not a whole number",
+		`A,token,1;{"code":"S3CRET !"}`:        "definition",
+		`A,token,1;{"code":"X","name":S3CRET}`: "definition",
+	} {
+		_, err := readCode(value).snapshot(domain.PromotionCodeName{Coupon: "a", ID: "b"})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(strings.ToLower(err.Error()), "s3cret") {
+			t.Errorf("%s: %v, want %q", value, err, want)
+		}
+	}
+	if _, _, err := readCode("A,token,1,0,0,,,,1,s3cret").moves(); err == nil || !strings.Contains(err.Error(), "field 10 of 10") || strings.Contains(err.Error(), "s3cret") {
+		t.Error(err)
+	}
+}

@@ -54,6 +54,14 @@ func TestRedisThatLetsNobodyInIsNeitherWaitedForNorJudged(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrAccess) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+		if err != nil && strings.HasSuffix(err.Error(), ".") {
+			t.Errorf("%s: %v ends with a full stop, and texts go on after it", c.name, err)
+		}
+		// Without the right to run scripts a store can be looked for.
+		_, err = OpenAuditor(t.Context(), client, Options{})
+		if want := c.want != "" && c.want != "NOPERM"; errors.Is(err, ErrAccess) != want || !want && !errors.Is(err, ErrConfiguration) && err != nil {
+			t.Errorf("%s: an audit gets %v", c.name, err)
+		}
 		if log.Len() > 0 {
 			t.Errorf("%s: the log has\n%s", c.name, &log)
 		}

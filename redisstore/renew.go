@@ -139,29 +139,33 @@ func renewalText(r *domain.Renewal) string {
 // parseRenewal reads an answer.
 func parseRenewal(name domain.RedemptionName, text string) (*domain.Renewal, error) {
 	f := strings.Split(text, "\t")
-	if len(f) < renewalFields || len(f)%2 != 0 || len(f[0]) != 1 {
-		return nil, fmt.Errorf("redisstore: an answer about an invoice of %s: %q", name, text)
+	switch {
+	case len(f) < renewalFields || len(f)%2 != 0:
+		return nil, fmt.Errorf("redisstore: an answer about an invoice of %s: it has %d fields and not %d and two for each line", name, len(f), renewalFields)
+	case len(f[0]) != 1:
+		return nil, fmt.Errorf("redisstore: an answer about an invoice of %s: field 1 of %d: not an outcome", name, len(f))
 	}
 	var n numbers
 	r := &domain.Renewal{
-		Redemption: name, Outcome: domain.RenewalOutcome(f[0][0]), Cycle: n.parse(f[1]),
-		Fingerprint: f[2], RequestID: f[3], InvoiceID: f[4], IssuedAt: n.instant(f[5]), CreateTime: n.instant(f[6]),
+		Redemption: name, Outcome: domain.RenewalOutcome(f[0][0]), Cycle: n.nth(f, 1),
+		Fingerprint: f[2], RequestID: f[3], InvoiceID: f[4], IssuedAt: n.nthInstant(f, 5), CreateTime: n.nthInstant(f, 6),
 	}
 	if r.Outcome == domain.RenewalApplied {
-		r.ScopedAmountMinor = n.parse(f[8])
+		r.ScopedAmountMinor = n.nth(f, 8)
 		d := &domain.AppliedDiscount{
-			Currency: domain.Currency(f[7]), Allocation: domain.Allocation(n.parse(f[9])),
-			RoundingScope: domain.RoundingScope(n.parse(f[10])), ShippingAmountMinor: n.parse(f[11]),
+			Currency: domain.Currency(f[7]), Allocation: domain.Allocation(n.nth(f, 9)),
+			RoundingScope: domain.RoundingScope(n.nth(f, 10)), ShippingAmountMinor: n.nth(f, 11),
 		}
 		d.TotalAmountMinor = d.ShippingAmountMinor
-		for pair := range slices.Chunk(f[renewalFields:], 2) {
-			d.Lines = append(d.Lines, domain.LineDiscount{LineID: pair[0], AmountMinor: n.parse(pair[1])})
-			d.TotalAmountMinor += n.parse(pair[1])
+		for i := renewalFields; i < len(f); i += 2 {
+			amount := n.nth(f, i+1)
+			d.Lines = append(d.Lines, domain.LineDiscount{LineID: f[i], AmountMinor: amount})
+			d.TotalAmountMinor += amount
 		}
 		r.Discount = d
 	}
 	if n.err != nil {
-		return nil, fmt.Errorf("redisstore: an answer about an invoice of %s: %w", name, n.err)
+		return nil, fmt.Errorf("redisstore: an answer about an invoice of %s: %w", name, n.of(f))
 	}
 	return r, nil
 }
@@ -186,7 +190,7 @@ func (n *numbers) renewed(text string) map[domain.Currency]domain.Spending {
 	for each := range strings.SplitSeq(text, ",") {
 		f := strings.Split(each, " ")
 		if len(f) != 3 {
-			n.err = fmt.Errorf("taken off by renewals: %q", text)
+			n.err = fmt.Errorf("what renewals have taken off: %d words for a currency", len(f))
 			return nil
 		}
 		out[domain.Currency(f[0])] = domain.Spending{TotalMinor: n.parse(f[1]), ScopedMinor: n.parse(f[2])}

@@ -244,15 +244,42 @@ func (n *numbers) head(c *domain.CouponSnapshot, head map[string]string) {
 	}
 }
 
-// numbers parses integers and keeps the first error.
-type numbers struct{ err error }
+// numbers parses integers and keeps the first error, which quotes nothing: what is
+// read in the place of a number may be what must not be in a log.
+type numbers struct {
+	err error
+	// field is which one the error is about, the first one being 1, if it was said.
+	field int
+}
+
+var errNotANumber = errors.New("not a whole number of 64 bits")
 
 func (n *numbers) parse(s string) int64 {
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil && n.err == nil {
-		n.err = err
+		n.err = errNotANumber
 	}
 	return v
+}
+
+// nth parses one of several fields, the first one being 0.
+func (n *numbers) nth(fields []string, i int) int64 {
+	v := n.parse(fields[i])
+	n.blame(i)
+	return v
+}
+
+// blame says that an error so far that nothing else was blamed for is about a field,
+// the first one being 0.
+func (n *numbers) blame(i int) {
+	if n.err != nil && n.field == 0 {
+		n.field = i + 1
+	}
+}
+
+// of says what is wrong with which of the fields.
+func (n *numbers) of(fields []string) error {
+	return fmt.Errorf("field %d of %d: %w", n.field, len(fields), n.err)
 }
 
 // definitionText is the stored form of a configuration: JSON, with a token of the

@@ -42,7 +42,7 @@ type Options struct {
 	// MaxWaiting is how many requests wait to be sent to one Redis node before
 	// more are refused with an OverloadedError; one coupon takes up half of them at
 	// most. Where writes are waited for, those that only read have as much room of
-	// their own. The default is 8,192.
+	// their own. The default is 16,384.
 	MaxWaiting int
 	// CacheBytes bounds the memory in which rules are kept, about. The default is
 	// 64 MiB; less than 0 keeps none.
@@ -114,10 +114,20 @@ var ErrNotSafe = errors.New("nothing can be acknowledged")
 // caller's to close; it must not send commands again by itself (MaxRetries: -1).
 func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {
 	s, err := openIn(ctx, client, o)
-	if refusal, ok := errors.AsType[redis.Error](err); ok && deniesAccess(refusal) {
-		return nil, fmt.Errorf("%w: %w", ErrAccess, refusal)
+	if err != nil {
+		return nil, asAccess(err)
 	}
-	return s, err
+	return s, nil
+}
+
+// asAccess returns an ErrAccess for an error by which a Redis denies access, and any
+// other as it is. What the Redis says is joined to other texts, so it ends without a
+// full stop.
+func asAccess(err error) error {
+	if refusal, ok := errors.AsType[redis.Error](err); ok && deniesAccess(refusal) {
+		return fmt.Errorf("%w: %s", ErrAccess, strings.TrimSuffix(refusal.Error(), "."))
+	}
+	return err
 }
 
 func openIn(ctx context.Context, client redis.UniversalClient, o Options) (*Store, error) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,23 +87,26 @@ func (c storedCode) moves() (n int64, ok bool, err error) {
 	if len(c.fields) != cardFields {
 		return 0, false, nil
 	}
-	n, err = strconv.ParseInt(c.fields[codeMoves], 10, 64)
-	return n, true, err
+	var read numbers
+	if n = read.nth(c.fields, codeMoves); read.err != nil {
+		return 0, true, fmt.Errorf("redisstore: record of a gift card: %w", read.of(c.fields))
+	}
+	return n, true, nil
 }
 
 // count reads the state and the counters into p.
 func (c storedCode) count(name domain.PromotionCodeName, p *domain.PromotionCodeSnapshot) error {
 	if c.fields == nil {
-		return fmt.Errorf("redisstore: record of %s: %q", name, c.record)
+		return fmt.Errorf("redisstore: record of %s: %d fields are none of a promotion code, or the first is no state", name, strings.Count(c.record, ",")+1)
 	}
 	var n numbers
-	p.State, p.Version = c.state(), n.parse(c.fields[codeVersion])
-	p.Redeemed, p.Held = n.parse(c.fields[codeRedeemed]), n.parse(c.fields[codeHeld])
+	p.State, p.Version = c.state(), n.nth(c.fields, codeVersion)
+	p.Redeemed, p.Held = n.nth(c.fields, codeRedeemed), n.nth(c.fields, codeHeld)
 	if len(c.fields) == cardFields {
-		p.BalanceMinor = n.parse(c.fields[codeBalance])
+		p.BalanceMinor = n.nth(c.fields, codeBalance)
 	}
 	if n.err != nil {
-		return fmt.Errorf("redisstore: record of %s: %w", name, n.err)
+		return fmt.Errorf("redisstore: record of %s: %w", name, n.of(c.fields))
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/discountd/discountd/domain"
+	discountv1 "github.com/discountd/discountd/gen/discount/v1"
 	"github.com/discountd/discountd/server"
 )
 
@@ -383,6 +384,21 @@ func TestTheDocumentedRetryPolicyHidesShortFailures(t *testing.T) {
 		if _, err := s.call(t, c.rpc, request(t, c.rpc, c.request)); status.Code(err) != c.want {
 			t.Errorf("%s after %v: %v, want %s", c.rpc, c.failure, err, c.want)
 		}
+	}
+	// What ends a request would end a stream that goes on.
+	s := start(t, &stub{}).dial(t, grpc.WithDefaultServiceConfig(string(policy[1])))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := discountv1.NewRedemptionServiceClient(s.conn).RedeemStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deadline, ok := stream.Context().Deadline(); ok {
+		t.Errorf("a stream ends at %s", deadline)
+	}
+	send(t, stream, streamCommand(t, "Redeem", aRedeem))
+	if got := drain(t, stream); len(got) != 1 {
+		t.Errorf("a stream has %d answers to one request", len(got))
 	}
 }
 

@@ -101,7 +101,7 @@ func audit(ctx context.Context, c config, stdout, stderr io.Writer) error {
 func auditStore(ctx context.Context, client redis.UniversalClient, c auditConfig, p *auditPrinter) (redisstore.AuditSummary, error) {
 	auditor, err := redisstore.OpenAuditor(ctx, client, redisstore.Options{})
 	if err != nil {
-		return redisstore.AuditSummary{}, err
+		return redisstore.AuditSummary{}, withAccessHint(err)
 	}
 	return auditor.Audit(ctx, redisstore.AuditOptions{
 		Coupon: domain.CouponID(c.Coupon), Repair: c.Repair, Found: p.found, Progress: p.show,

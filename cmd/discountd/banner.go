@@ -48,7 +48,7 @@ func printBanner(w io.Writer, addr net.Addr, b *backing) error {
 	target := dialAddress(addr)
 	fmt.Fprintf(&text, "discountd serves at %s\nstore: %s\n", target, b.description)
 	if b.forgets {
-		text.WriteString("!!! NOTHING IS KEPT: there is no redis-server on PATH, so all data is gone when this process ends. !!!\n")
+		text.WriteString("!!! NOTHING IS KEPT: there is no redis-server or valkey-server on PATH, so all data is gone when this process ends. !!!\n")
 	}
 	text.WriteString("\nTo try it, create a coupon, create a code for it, and redeem the code:\n\n")
 	command := grpcurl()

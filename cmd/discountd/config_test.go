@@ -155,6 +155,34 @@ func TestDescriptionOfARedisHasItsURLWithoutSecrets(t *testing.T) {
 	}
 }
 
+// A character of a password that is not encoded ends the part of the URL that the
+// password is in. The rest of the password must not be told as what is wrong.
+func TestRefusalOfARedisURLTellsThePartAndNothingOfThePassword(t *testing.T) {
+	t.Parallel()
+	for url, part := range map[string]string{
+		"redis://:12/s3cret@h":             "number of a database",
+		"redis://:12/s3cret/1@h":           "number of a database",
+		"redis://:9?s3cret@h":              "option",
+		"redis://:9/1?s3cret@h":            "option",
+		"redis://:p@h?db=s3cret":           "option",
+		"redis://:p@h?read_timeout=s3cret": "option",
+		"redis://u:12#s3cret@h:1/0":        "no #",
+		"redis://u:s3cret#@h:1/0":          "not a URL",
+		"unix://:9?s3cret@/run/r.s":        "socket",
+		"unix://:p@/run/r.s?s3cret":        "option",
+	} {
+		_, err := redisOptions(url)
+		if err == nil {
+			t.Errorf("%s is taken", url)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, part) || strings.Contains(text, "s3cret") ||
+			!strings.Contains(text, "must be percent-encoded") {
+			t.Errorf("%s: %s", url, text)
+		}
+	}
+}
+
 func TestLogFormat(t *testing.T) {
 	t.Parallel()
 	for format, want := range map[string]string{"text": "msg=hello", "json": `"msg":"hello"`, "auto": `"msg":"hello"`} {

@@ -195,7 +195,7 @@ func (s *service) durability(b *backing) (*redisstore.Durability, error) {
 	}
 	switch {
 	case b.forgets && ack != redisstore.Ack{}:
-		return nil, fmt.Errorf("--ack=%s: there is no redis-server on PATH, and the memory of this process keeps nothing", ack)
+		return nil, fmt.Errorf("--ack=%s: there is no redis-server or valkey-server on PATH, and the memory of this process keeps nothing", ack)
 	case b.forgets:
 		return nil, nil
 	}
@@ -250,12 +250,20 @@ func refusal(err error) error {
 		return fmt.Errorf("%w%s", unsafe, howToAllow(unsafe))
 	}
 	if errors.Is(err, redisstore.ErrAccess) {
-		return fmt.Errorf("%w: look at the user, the password and the number of the database in --redis", err)
+		return withAccessHint(err)
 	}
 	if _, away := errors.AsType[*domain.UnavailableError](err); !away && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil
+}
+
+// withAccessHint adds what to do when a Redis refuses access.
+func withAccessHint(err error) error {
+	if errors.Is(err, redisstore.ErrAccess) {
+		return fmt.Errorf("%w: look at the user, the password and the number of the database in --redis", err)
+	}
+	return err
 }
 
 // wait is what a store that may come is waited for.

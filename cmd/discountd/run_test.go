@@ -281,6 +281,7 @@ func TestRedisThatRefusesThePasswordEndsTheService(t *testing.T) {
 		if log := stderr.String(); strings.Contains(log, "level=WARN") || strings.Contains(log, "waiting") || strings.Contains(log, "wr0ng") {
 			t.Errorf("%s: the log has\n%s", url, log)
 		}
+		wantAudit(t, auditBy(t, "--redis="+url), exitNotRun, "look at the user, the password")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -113,11 +115,12 @@ func openMemory() (*backing, error) {
 	}, nil
 }
 
-// redisOptions reads a Redis URL. Errors do not quote it: it may hold a password.
+// redisOptions reads a Redis URL. Errors quote no part of it: where a character of a
+// password is not encoded, what follows it is taken for another part.
 func redisOptions(text string) (*redis.Options, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("not a URL")
+		return nil, errors.New("not a URL" + encodeUser)
 	}
 	switch u.Scheme {
 	case "redis", "rediss", "unix":
@@ -126,11 +129,33 @@ func redisOptions(text string) (*redis.Options, error) {
 	default:
 		return nil, fmt.Errorf("must be %s or a URL that begins with redis:// or rediss://", redisAuto)
 	}
+	// The client would pass it over, and look for a host that is none.
+	if strings.Contains(text, "#") {
+		return nil, errors.New("must have no #" + encodeUser)
+	}
 	options, err := redis.ParseURL(text)
 	if err != nil {
-		return nil, fmt.Errorf("not a Redis URL: %w", err)
+		return nil, errors.New(wrongPart(u) + encodeUser)
 	}
 	return withPolicy(options), nil
+}
+
+// encodeUser ends what is said of a URL that may be cut by a character of its
+// password.
+const encodeUser = "; user and password must be percent-encoded"
+
+// wrongPart says which part of a URL the client refuses. The client's own words quote
+// it.
+func wrongPart(u *url.URL) string {
+	path := strings.Trim(u.Path, "/")
+	if u.Scheme == "unix" {
+		if strings.TrimSpace(u.Path) == "" {
+			return "the path of the socket is missing"
+		}
+	} else if _, err := strconv.Atoi(path); err != nil && path != "" {
+		return "what follows the host must be the number of a database"
+	}
+	return "an option after the ? is unknown or has a value that it cannot have"
 }
 
 // withoutSecrets returns the URL of a Redis, but for the user and the password.

@@ -49,11 +49,12 @@ const (
 // a google.rpc.ResourceInfo.
 //
 // Every RPC that changes something takes a `request_id`: 1 to 255 printable
-// ASCII characters that make a retry safe. Here it is optional, other than in the
-// other services: without one, what a first try has done may be done again by its
-// retry, or be in its way. The same id and the same request, however often, have one effect and return the resource; the same id with
-// another request is INVALID_ARGUMENT with the reason REQUEST_ID_REUSED. An id
-// counts within one coupon.
+// ASCII characters that make a retry safe. Here it is optional; the
+// other services demand it. Without one, what a first try has done may be done
+// again by its retry, or be in its way. The same id and the same request, however
+// often, have one effect and return the resource; the same id with another request
+// is INVALID_ARGUMENT with the reason REQUEST_ID_REUSED. An id counts within one
+// coupon.
 type CouponServiceClient interface {
 	// CreateCoupon defines a coupon. ALREADY_EXISTS when the id is taken, also by
 	// a deleted coupon.
@@ -236,11 +237,12 @@ func (c *couponServiceClient) ListPromotionCodes(ctx context.Context, in *ListPr
 // a google.rpc.ResourceInfo.
 //
 // Every RPC that changes something takes a `request_id`: 1 to 255 printable
-// ASCII characters that make a retry safe. Here it is optional, other than in the
-// other services: without one, what a first try has done may be done again by its
-// retry, or be in its way. The same id and the same request, however often, have one effect and return the resource; the same id with
-// another request is INVALID_ARGUMENT with the reason REQUEST_ID_REUSED. An id
-// counts within one coupon.
+// ASCII characters that make a retry safe. Here it is optional; the
+// other services demand it. Without one, what a first try has done may be done
+// again by its retry, or be in its way. The same id and the same request, however
+// often, have one effect and return the resource; the same id with another request
+// is INVALID_ARGUMENT with the reason REQUEST_ID_REUSED. An id counts within one
+// coupon.
 type CouponServiceServer interface {
 	// CreateCoupon defines a coupon. ALREADY_EXISTS when the id is taken, also by
 	// a deleted coupon.

@@ -119,7 +119,9 @@ func (PromotionCodeStatus) EnumDescriptor() ([]byte, []int) {
 // At most one of two conflicting promotion codes is active at any instant. Two
 // conflict when their codes are equal but for case and either is open to
 // everyone or both are bound to the same customer. A gift card and a promotion code
-// that is none conflict whomever they are bound to; only EnableGiftCard cannot tell.
+// that is none conflict whomever they are bound to, as far as a call is told the code:
+// EnableGiftCard, and ActivatePromotionCode of a card, have only the card's name and
+// see no promotion code, and codes that the service generates are not compared.
 //
 // After creation only `metadata`, the limits and `restrictions.minimum_amounts`
 // change by update; `active` changes by activation and deactivation.
