@@ -236,7 +236,7 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 func parseTransaction(position int64, text string) (domain.BalanceTransaction, error) {
 	f := strings.Split(text, "\t")
 	if len(f) < 6 || len(f[0]) != 1 {
-		return domain.BalanceTransaction{}, fmt.Errorf("redisstore: transaction %d: %q", position, text)
+		return domain.BalanceTransaction{}, fmt.Errorf("redisstore: transaction %d has %d fields, the first of %d bytes", position, len(f), len(f[0]))
 	}
 	var n numbers
 	t := domain.BalanceTransaction{

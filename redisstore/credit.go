@@ -50,7 +50,7 @@ type owed struct {
 func parseOwed(coupon domain.CouponID, id, text string) (owed, error) {
 	f := strings.SplitN(text, "\t", 7)
 	if len(f) != 7 {
-		return owed{}, fmt.Errorf("redisstore: transfer of %s: %q", coupon, text)
+		return owed{}, fmt.Errorf("redisstore: a transfer of %s has %d fields", coupon, len(f))
 	}
 	var n numbers
 	return owed{
@@ -205,7 +205,7 @@ func (s *Store) lookAfter(ctx context.Context, holder domain.Identity, expected 
 		var n numbers
 		announced := time.UnixMilli(n.parse(at))
 		if !ok || n.err != nil {
-			return fmt.Errorf("redisstore: %s expects %q", holder, pair[1])
+			return fmt.Errorf("redisstore: %s expects a transfer that is malformed", holder)
 		}
 		values, err := s.transferText(ctx, domain.CouponID(coupon), id)
 		switch {

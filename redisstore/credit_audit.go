@@ -317,7 +317,7 @@ func (a *balanceAudit) arrival(ctx context.Context, o owed) (int64, error) {
 	position, _, _ := strings.Cut(text, " ")
 	at, err := strconv.ParseInt(position, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("redisstore: a transfer to %s is at %q", o.holder, text)
+		return 0, fmt.Errorf("redisstore: a transfer to %s is at no position", o.holder)
 	}
 	history, err := s.creditHistory(ctx, o.holder, at, at)
 	if err != nil {
@@ -432,7 +432,7 @@ func (a *balanceAudit) requested(ctx context.Context, holder domain.Identity) (m
 			position, _, _ := strings.Cut(page[i+1], " ")
 			at, err := strconv.ParseInt(position, 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("redisstore: a request of %s is at %q", holder, page[i+1])
+				return nil, fmt.Errorf("redisstore: a request of %s is at no position", holder)
 			}
 			out[at] = page[i]
 		}

@@ -171,7 +171,7 @@ func (s *Store) count(ctx context.Context, known *recalled, fields []string) (*c
 	lines := strings.Split(d.value, "\n")
 	flat := strings.Split(lines[0], "\t")
 	if len(lines) != 3 || len(flat)%2 != 0 {
-		return nil, nil, fmt.Errorf("redisstore: counts of %s: %q", known.coupon.Coupon.ID, d.value)
+		return nil, nil, fmt.Errorf("redisstore: counts of %s have %d lines and %d fields and values", known.coupon.Coupon.ID, len(lines), len(flat))
 	}
 	var n numbers
 	head := headFields(flat)
