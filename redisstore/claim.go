@@ -44,8 +44,8 @@ type claimant struct {
 	// cards are claimed by the keyed hash of their codes, other promotion codes by the
 	// codes themselves. Empty where there can be none, or it is not known.
 	twin string
-	// blind is whether a twin there may be is not known: then nobody may be finished
-	// who is met PENDING, whose twin is the same.
+	// blind is whether there may be a twin and it is not known. Whoever is met PENDING
+	// has the same twin, so one who is blind finishes nobody.
 	blind bool
 	// created tells a new promotion code, of which a refusal leaves nothing, from
 	// an old one, which a refusal leaves INACTIVE.
@@ -184,12 +184,16 @@ func (who *claimant) others(entries []entry) []entry {
 	})
 }
 
+// whenBlind are the modes of promotion_probe that leave who is PENDING as it is, by
+// those that finish it.
+var whenBlind = map[string]string{"probe": "look", "take": "evict"}
+
 // askHolders asks every holder in each of some modes of promotion_probe.
 func (s *Store) askHolders(ctx context.Context, who claimant, entries []entry, modes ...string) (verdict, domain.PromotionCodeName, error) {
 	self := who.promotion.Name
 	for _, mode := range modes {
 		if who.blind {
-			mode = map[string]string{"probe": "look", "take": "evict"}[mode]
+			mode = whenBlind[mode]
 		}
 		for _, h := range who.others(entries) {
 			if h.owner.name == self {

@@ -10,10 +10,10 @@
 -- reservation; one that is released or expired already stays as it is. V voids a
 -- redemption, in whole or by the amount given; voiding all that is left is voiding the
 -- whole, which gives the use back. A record keeps each, so they are bounded, and the
--- last there may be has to void all that is left. What refuses a commit says which versions of the
--- coupon and of the promotion code it was held against. Each says which request made
--- the redemption, so that a record that is another's, in a store that was set back, is
--- not taken for it.
+-- last there may be has to void all that is left. What refuses a commit says which
+-- versions of the coupon and of the promotion code it was held against. Each says which
+-- request made the redemption, so that a record that is another's, in a store that was
+-- set back, is not taken for it.
 --
 -- Each reads and writes its record, of which Redis can do only one in a call; the
 -- number of other Redis calls grows as that of redeem does.
